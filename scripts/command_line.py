@@ -1,0 +1,56 @@
+"""What every command shares: help with defaults and an example, one-line errors, exit statuses."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+
+class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Shows the default of every flag and leaves the example in the epilog as it was typed."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line with exit status 2."""
+
+    def __init__(self, description: str | None, example: str) -> None:
+        super().__init__(
+            description=description, epilog=f"example:\n  {example}", formatter_class=HelpFormatter
+        )
+
+    def error(self, message: str) -> NoReturn:
+        print(f"error: {message} (--help lists the flags)", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def run_command(main: Callable[[], None]) -> None:
+    """Run a command: bad input and failing files give one line on stderr and exit status 2."""
+    try:
+        main()
+    except (ValueError, TypeError, OSError) as error:
+        sys.stdout.flush()
+        print(f"error: {_one_line(error)}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def comma_separated(text: str) -> tuple[str, ...]:
+    """Parse `yes,no` to `("yes", "no")`; for use as an argparse type."""
+    return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+def require_exclusive(flags: Sequence[tuple[str, bool]]) -> None:
+    """Raise ValueError if more than one of the named flags was given."""
+    given = [name for name, present in flags if present]
+    if len(given) > 1:
+        raise ValueError(f"flags: expected only one of {', '.join(given)}, got {len(given)} of them")
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None and error.strerror is not None:
+        return f"{error.filename}: {error.strerror.lower()}"
+    return " ".join(str(error).split()) or type(error).__name__
