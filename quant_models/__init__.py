@@ -1,0 +1,1 @@
+"""From speech to a trained quantised network: audio, features, data sets, models and training."""

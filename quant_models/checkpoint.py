@@ -1,0 +1,103 @@
+"""Checkpoints: latent weights and everything needed to use them, in one file that checks itself.
+
+Besides the weights a checkpoint carries real fingerprints, so that golden vectors and value
+ranges can be made from the checkpoint alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from golden import archive
+from golden.network import FeatureSettings, IntegerNetwork
+from quant_models.ds_cnn import ModelSize, Parameters, integer_network
+
+KIND = "ds_cnn checkpoint"
+_CASES = "cases/fingerprints"
+_CASE_LABELS = "cases/label_indices"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained network before it is turned into integers.
+
+    `accuracy` is the validation accuracy, 0..1; `cases` are real fingerprints int8
+    `[N][time][coefficient]` with their label indices; `training` records the settings that
+    led here and is kept for the reader, not interpreted.
+    """
+
+    size: ModelSize
+    labels: tuple[str, ...]
+    features: FeatureSettings
+    parameters: Parameters
+    accuracy: float
+    step: int
+    cases: npt.NDArray[np.int8]
+    case_labels: npt.NDArray[np.int64]
+    training: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """File name: architecture, accuracy in hundredths of a per cent, step."""
+        return f"ds_cnn_{round(self.accuracy * 10_000):04d}.ckpt-{self.step}.npz"
+
+    def network(self) -> IntegerNetwork:
+        """Return the integers that the forward pass of these weights computes with."""
+        return integer_network(self.size, self.parameters, self.labels, self.features)
+
+    def save(self, folder: Path) -> Path:
+        """Write the checkpoint under its own name, whole or not at all, and return its path."""
+        path = folder / self.name
+        archive.write_archive(path, KIND, self._description(), self._arrays())
+        return path
+
+    def _description(self) -> dict[str, Any]:
+        return {
+            "model_architecture": "ds_cnn",
+            "model_size_info": list(self.size.info),
+            "shifts": list(self.size.shifts),
+            "labels": list(self.labels),
+            "features": dataclasses.asdict(self.features),
+            "accuracy": self.accuracy,
+            "step": self.step,
+            "training": dict(self.training),
+        }
+
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+        return {**self.parameters, _CASES: self.cases, _CASE_LABELS: self.case_labels}
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint; the `.npz` at the end of its name may be left out.
+
+    Raises FileNotFoundError or ValueError for one that is missing, truncated, foreign, tampered
+    with, or not consistent in itself.
+    """
+    if not path.is_file() and path.with_name(f"{path.name}.npz").is_file():
+        path = path.with_name(f"{path.name}.npz")
+    stored = archive.read_archive(path, KIND)
+    description = stored.description
+    arrays = dict(stored.arrays)
+    try:
+        checkpoint = Checkpoint(
+            size=ModelSize.parse(description["model_size_info"], description["shifts"]),
+            labels=tuple(description["labels"]),
+            features=FeatureSettings(**description["features"]),
+            cases=arrays.pop(_CASES),
+            case_labels=arrays.pop(_CASE_LABELS),
+            parameters=arrays,
+            accuracy=float(description["accuracy"]),
+            step=int(description["step"]),
+            training=description["training"],
+        )
+        checkpoint.network()
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: not a valid checkpoint: {error}") from error
+    return checkpoint

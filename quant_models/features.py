@@ -1,0 +1,124 @@
+"""Fingerprints: what the network hears of a clip, as integers.
+
+MFCC as the TensorFlow ops `AudioSpectrogram` (magnitude squared) and `Mfcc` compute it, in NumPy,
+then rounded to the nearest integer and clipped to -32..31. A clip's fingerprint does not depend on
+the batch that it is computed in.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import fft
+
+from golden.integer_math import round_to_integers, saturate
+from golden.network import INPUT_MAX, INPUT_MIN, FeatureSettings
+
+Samples = npt.NDArray[np.float32]
+
+_FILTERBANK_FLOOR = 1e-12  # `Mfcc` op: quieter bands count as this, so that the logarithm stays finite
+_BATCH_CLIPS = 64  # keeps the working set within the caches
+
+
+def fingerprints(samples: Samples, settings: FeatureSettings) -> npt.NDArray[np.int8]:
+    """Return the integer fingerprints, int8 `[N][time][coefficient]`, of clips `[N][samples]`."""
+    return quantise(mfcc(samples, settings))
+
+
+def quantise(coefficients: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.int8]:
+    """Round coefficients to the nearest integer (ties to even) and clip them to -32..31."""
+    return saturate(round_to_integers(coefficients), INPUT_MIN, INPUT_MAX).astype(np.int8)
+
+
+def mfcc(samples: Samples, settings: FeatureSettings) -> npt.NDArray[np.float32]:
+    """Return the MFCC of clips: `[N][samples]` in -1..1 becomes `[N][time][coefficient]`."""
+    return cepstrum(log_mel(samples, settings), settings)
+
+
+def log_mel(samples: Samples, settings: FeatureSettings) -> npt.NDArray[np.float32]:
+    """Return the natural logarithm of the mel bands: `[N][samples]` becomes `[N][time][band]`.
+
+    Raises ValueError if the clips are not as long as the settings say.
+    """
+    if samples.ndim != 2 or samples.shape[1] != settings.clip_samples:
+        raise ValueError(
+            f"samples: expected shape (N, {settings.clip_samples}), got {samples.shape}"
+        )
+    bands = np.empty((len(samples), settings.frames, settings.mel_bands), np.float32)
+    for start in range(0, len(samples), _BATCH_CLIPS):
+        bands[start : start + _BATCH_CLIPS] = _mel_bands(
+            samples[start : start + _BATCH_CLIPS], settings
+        )
+    return np.log(np.maximum(bands, _FILTERBANK_FLOOR))
+
+
+def cepstrum(
+    log_bands: npt.NDArray[np.float32], settings: FeatureSettings
+) -> npt.NDArray[np.float32]:
+    """Return the first coefficients of the type-II DCT of logarithmic mel bands `[N][time][band]`."""
+    return np.matmul(log_bands, _dct_matrix(settings))
+
+
+def fft_length(window_samples: int) -> int:
+    """Return the smallest power of two that holds a window.
+
+    >>> fft_length(640), fft_length(512)
+    (1024, 512)
+    """
+    return 1 << (window_samples - 1).bit_length()
+
+
+def _mel_bands(samples: Samples, settings: FeatureSettings) -> npt.NDArray[np.float32]:
+    frames = np.lib.stride_tricks.sliding_window_view(samples, settings.window_samples, axis=1)
+    frames = frames[:, :: settings.stride_samples] * _hann_window(settings.window_samples)
+    first, last, weights = _mel_filterbank(settings)
+    spectrum = fft.rfft(frames, n=fft_length(settings.window_samples), axis=2)[..., first:last]
+    # One matrix product a clip: BLAS rounds the same way whatever the number of clips.
+    bands: npt.NDArray[np.float32] = np.matmul(np.abs(spectrum), weights)
+    return bands
+
+
+@lru_cache(maxsize=8)
+def _hann_window(length: int) -> npt.NDArray[np.float32]:
+    """Periodic Hann window, as `AudioSpectrogram` applies it."""
+    phase = 2.0 * np.pi * np.arange(length) / length
+    return (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
+
+
+@lru_cache(maxsize=8)
+def _mel_filterbank(settings: FeatureSettings) -> tuple[int, int, npt.NDArray[np.float32]]:
+    """First bin, last bin + 1, and triangular weights `[bin][band]` on magnitudes.
+
+    Bands are spaced evenly in mel = 1127 ln(1 + f / 700) (O'Shaughnessy 1987); every bin is shared
+    between the two bands whose centres surround it. The zero-frequency bin never counts.
+    """
+    bins = fft_length(settings.window_samples) // 2 + 1
+    hz_per_bin = 0.5 * settings.sample_rate_hz / (bins - 1)
+    first = int(1.5 + settings.lower_hz / hz_per_bin)
+    last = int(settings.upper_hz / hz_per_bin) + 1
+    edges = np.linspace(_mel(settings.lower_hz), _mel(settings.upper_hz), settings.mel_bands + 2)
+    position = np.interp(
+        _mel(np.arange(first, last) * hz_per_bin), edges, np.arange(settings.mel_bands + 2)
+    )
+    band = np.minimum(position.astype(int), settings.mel_bands)  # the centre at or below the bin
+    weights = np.zeros((last - first, settings.mel_bands + 2), np.float64)
+    rows = np.arange(last - first)
+    weights[rows, band] = 1.0 - (position - band)
+    weights[rows, band + 1] = position - band
+    return first, last, weights[:, 1:-1].astype(np.float32)
+
+
+def _mel(hz: Any) -> Any:
+    return 1127.0 * np.log1p(np.asarray(hz, np.float64) / 700.0)
+
+
+@lru_cache(maxsize=8)
+def _dct_matrix(settings: FeatureSettings) -> npt.NDArray[np.float32]:
+    """`[band][coefficient]`, scaled by sqrt(2 / bands) for every coefficient, the first included."""
+    band = np.arange(settings.mel_bands)[:, np.newaxis] + 0.5
+    order = np.arange(settings.coefficients)[np.newaxis, :]
+    scale = np.sqrt(2.0 / settings.mel_bands)
+    return (scale * np.cos(np.pi / settings.mel_bands * order * band)).astype(np.float32)

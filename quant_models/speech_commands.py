@@ -1,0 +1,120 @@
+"""The Speech Commands folder layout: which clips there are, and which partition each belongs to.
+
+`<folder>/<word>/<speaker>_nohash_<n>.wav`, and `<folder>/_background_noise_/*.wav` for recordings
+of any length. The partition is decided by the SHA-1 of the file name up to `_nohash_`, so that all
+clips of a speaker stay together and a larger data set never moves a clip (P. Warden, "Speech
+Commands", arXiv 1804.03209, section 7).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+BACKGROUND_FOLDER = "_background_noise_"
+SILENCE_LABEL = "_silence_"
+UNKNOWN_LABEL = "_unknown_"
+TRAINING, VALIDATION, TESTING = PARTITIONS = ("training", "validation", "testing")
+AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".au"}
+
+_SPEAKER_MARK = "_nohash_"
+_MAX_CLIPS_PER_WORD = 2**27 - 1
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One recording of one word."""
+
+    path: Path
+    word: str
+    partition: str
+
+
+def labels_for(wanted_words: Sequence[str]) -> tuple[str, ...]:
+    """Return the labels of a network: silence, unknown, then the wanted words in order.
+
+    Raises ValueError for no words, a word twice, or a reserved name.
+    """
+    if not wanted_words:
+        raise ValueError("wanted_words: expected at least one word, got none")
+    labels = (SILENCE_LABEL, UNKNOWN_LABEL, *wanted_words)
+    if len(set(labels)) != len(labels) or BACKGROUND_FOLDER in labels:
+        raise ValueError(
+            f"wanted_words: expected each word once and no reserved name, got {','.join(wanted_words)}"
+        )
+    return labels
+
+
+def partition_of(file_name: str, validation_percentage: float, testing_percentage: float) -> str:
+    """Return the partition of a clip by the data set's own rule.
+
+    >>> partition_of("0a7c2a8d_nohash_0.wav", 10, 10) == partition_of("0a7c2a8d_nohash_7.wav", 10, 10)
+    True
+    """
+    speaker = re.sub(rf"{_SPEAKER_MARK}.*$", "", file_name)
+    hashed = int(hashlib.sha1(speaker.encode()).hexdigest(), 16) % (_MAX_CLIPS_PER_WORD + 1)
+    percentage = hashed * (100.0 / _MAX_CLIPS_PER_WORD)
+    if percentage < validation_percentage:
+        return VALIDATION
+    if percentage < validation_percentage + testing_percentage:
+        return TESTING
+    return TRAINING
+
+
+def find_clips(
+    data_dir: Path, validation_percentage: float, testing_percentage: float
+) -> tuple[Clip, ...]:
+    """Return every clip of a data folder, sorted by word and file name.
+
+    In a folder that names speakers, a clip whose own name states none (no `_nohash_`) is used for
+    training only: its speaker could be in any partition. Where no clip names a speaker, each
+    counts as a speaker of its own.
+
+    Raises FileNotFoundError for a missing folder, ValueError for one without clips.
+    """
+    if not data_dir.is_dir():
+        raise FileNotFoundError(f"{data_dir}: expected a folder of words, found nothing there")
+    words = [
+        folder
+        for folder in sorted(data_dir.iterdir())
+        if folder.is_dir() and folder.name != BACKGROUND_FOLDER and folder.name[0] != "."
+    ]
+    found = [(folder.name, path) for folder in words for path in audio_files([folder])]
+    if not found:
+        raise ValueError(f"{data_dir}: expected <word>/<clip>.wav, found no audio file")
+    speakers_named = any(_SPEAKER_MARK in path.name for _, path in found)
+    return tuple(
+        Clip(
+            path,
+            word,
+            TRAINING
+            if speakers_named and _SPEAKER_MARK not in path.name
+            else partition_of(path.name, validation_percentage, testing_percentage),
+        )
+        for word, path in found
+    )
+
+
+def require_words(clips: Iterable[Clip], words: Sequence[str], data_dir: Path) -> None:
+    """Raise ValueError unless every one of `words` has clips."""
+    available = sorted({clip.word for clip in clips})
+    for word in words:
+        if word not in available:
+            raise ValueError(
+                f"wanted_words: expected words that {data_dir} has ({', '.join(available)}), "
+                f"got {word!r}"
+            )
+
+
+def audio_files(folders: Iterable[Path]) -> list[Path]:
+    """Return the audio files at any depth below the folders, sorted; ValueError names an absent one."""
+    found: list[Path] = []
+    for folder in folders:
+        if not folder.is_dir():
+            raise FileNotFoundError(f"{folder}: expected a folder of audio, found nothing there")
+        found += sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES)
+    return found
+

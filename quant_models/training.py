@@ -1,0 +1,236 @@
+"""Quantisation-aware training: examples in, latent weights out.
+
+The forward pass of every step computes with the integers that would be deployed at that step. What
+is evaluated and kept is a running average of the latent weights (Polyak and Juditsky 1992), rounded
+like any others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+from keras import ops
+
+from golden import reference
+from golden.network import FeatureSettings, IntegerNetwork
+from quant_models.ds_cnn import DsCnn, ModelSize, Parameters, integer_network
+from quant_models.feature_cache import Examples
+
+_BLOCK_STEPS = 50  # steps that run without coming back to Python
+_LOGIT_SCALE = 2.0**-6  # of the integer logits, for the loss alone: only their order is deployed
+_EVALUATION_BATCH = 256
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How long, how fast and how regularised.
+
+    `learning_rates[i]` holds for `steps[i]` steps of Adam. `averaging` is the share of the old
+    average that one step keeps, 0 switches averaging off.
+    """
+
+    learning_rates: tuple[float, ...] = (0.0005, 0.001, 0.0005, 0.0001)
+    steps: tuple[int, ...] = (1_000, 12_000, 10_000, 5_000)
+    batch_size: int = 100
+    eval_step_interval: int = 500
+    label_smoothing: float = 0.0
+    averaging: float = 0.998
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if len(self.learning_rates) != len(self.steps) or not self.steps:
+            raise ValueError(
+                "learning_rate and how_many_training_steps: expected lists of equal length, "
+                f"got {len(self.learning_rates)} and {len(self.steps)}"
+            )
+        if min(self.steps) < 1 or min(self.learning_rates) <= 0:
+            raise ValueError(
+                "learning_rate and how_many_training_steps: expected values above 0, "
+                f"got {min(self.learning_rates)} and {min(self.steps)}"
+            )
+        for name in ("batch_size", "eval_step_interval"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: expected 1 or more, got {getattr(self, name)}")
+        for name in ("averaging", "label_smoothing"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name}: expected 0 or more and below 1, got {getattr(self, name)}")
+
+    @property
+    def total_steps(self) -> int:
+        return sum(self.steps)
+
+    def learning_rate_at(self, step: int) -> float:
+        """Learning rate of step `step`, counted from 0."""
+        for rate, end in zip(self.learning_rates, accumulate(self.steps), strict=True):
+            if step < end:
+                return rate
+        raise ValueError(f"step: expected 0..{self.total_steps - 1}, got {step}")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One point of the training curves; accuracies are 0..1 by the integer reference."""
+
+    step: int
+    learning_rate: float
+    loss: float
+    training_accuracy: float
+    validation_accuracy: float
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """What `train` yields after each interval: the figures, and the weights that they belong to."""
+
+    evaluation: Evaluation
+    parameters: Parameters
+
+
+class Trainer:
+    """Adam on one model, in blocks of steps; also the float twin's, for comparison of speed."""
+
+    def __init__(self, model: DsCnn, averaging: float = 0.0, label_smoothing: float = 0.0):
+        self.model = model
+        self._averaging = averaging
+        self._smoothing = label_smoothing
+        self._optimiser = keras.optimizers.Adam()
+        self._optimiser.build(model.trainable_variables)
+        self._averages = [tf.Variable(variable) for variable in model.trainable_variables]
+        self._correction = tf.Variable(0.0)  # weight of what the averages have seen, as in Adam
+        self._block = tf.function(self._run_block, reduce_retracing=True)
+
+    def run(
+        self, batches: npt.NDArray[np.int8], labels: npt.NDArray[np.int64], learning_rate: float
+    ) -> float:
+        """Train on batches `[step][N][time][coefficient]` with `[step][N]`; return the mean loss."""
+        self._optimiser.learning_rate.assign(learning_rate)
+        loss = self._block(tf.constant(batches), tf.constant(labels))
+        return float(loss)
+
+    def averaged_parameters(self) -> dict[str, npt.NDArray[np.float32]]:
+        """Return the averaged latent weights by checkpoint name; before any step, the weights."""
+        if self._averaging == 0.0 or float(self._correction) == 0.0:
+            return self.model.latent_parameters()
+        correction = np.float32(self._correction.numpy())
+        return {
+            name: average.numpy() / correction
+            for name, average in zip(self.model.parameters, self._averages, strict=True)
+        }
+
+    def _run_block(self, batches: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        total = 0.0
+        for step in tf.range(tf.shape(batches)[0]):
+            total += self._step(batches[step], labels[step])
+        return total / tf.cast(tf.shape(batches)[0], tf.float32)
+
+    def _step(self, fingerprints: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        variables = self.model.trainable_variables
+        with tf.GradientTape() as tape:
+            logits = self.model(fingerprints) * _LOGIT_SCALE
+            targets = ops.one_hot(labels, logits.shape[-1])
+            targets = targets * (1 - self._smoothing) + self._smoothing / logits.shape[-1]
+            loss = ops.mean(ops.categorical_crossentropy(targets, logits, from_logits=True))
+        self._optimiser.apply(tape.gradient(loss, variables), variables)
+        if self._averaging > 0.0:
+            share = 1.0 - self._averaging
+            self._correction.assign(self._averaging * self._correction + share)
+            for average, variable in zip(self._averages, variables, strict=True):
+                first = self._correction <= share  # the first step forgets the initial value
+                old = tf.where(first, tf.zeros_like(average), average)
+                average.assign(self._averaging * old + share * variable)
+        return loss
+
+
+def train(
+    size: ModelSize,
+    labels: Sequence[str],
+    features: FeatureSettings,
+    settings: TrainingSettings,
+    training: Examples,
+    validation: Examples,
+    start: Parameters | None = None,
+    on_steps: Callable[[int], None] | None = None,
+) -> Iterator[TrainingState]:
+    """Train a network and yield its state after every `eval_step_interval` and after the last step.
+
+    `start` gives initial weights; `on_steps` hears the number of steps done. The same arguments
+    give the same states. Raises ValueError for `start` of another shape or a loss that is not finite.
+    """
+    tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(settings.seed)
+    model = DsCnn(size, len(labels), settings.seed)
+    if start is not None:
+        model.assign_parameters(start)
+    trainer = Trainer(model, settings.averaging, settings.label_smoothing)
+    order = _batches(len(training), settings.batch_size, settings.seed)
+    losses: list[float] = []
+    for step, count in _blocks(settings):
+        rows = np.stack([next(order) for _ in range(count)])
+        rate = settings.learning_rate_at(step)
+        losses.append(trainer.run(training.fingerprints[rows], training.label_indices[rows], rate))
+        if not np.isfinite(losses[-1]):
+            raise ValueError(f"loss: expected a finite number, got {losses[-1]} at step {step}")
+        done = step + count
+        if on_steps is not None:
+            on_steps(done)
+        if done % settings.eval_step_interval == 0 or done == settings.total_steps:
+            parameters = trainer.averaged_parameters()
+            network = integer_network(size, parameters, labels, features)
+            recent = Examples(training.fingerprints[rows[-1]], training.label_indices[rows[-1]])
+            yield TrainingState(
+                Evaluation(
+                    done,
+                    rate,
+                    float(np.mean(losses)),
+                    accuracy(network, recent),
+                    accuracy(network, validation),
+                ),
+                parameters,
+            )
+            losses.clear()
+
+
+def predictions(
+    network: IntegerNetwork, fingerprints: npt.NDArray[np.int8]
+) -> npt.NDArray[np.int64]:
+    """Return the label index that the integer reference gives to each fingerprint."""
+    return np.concatenate(
+        [
+            reference.run(network, fingerprints[start : start + _EVALUATION_BATCH]).label_indices
+            for start in range(0, len(fingerprints), _EVALUATION_BATCH)
+        ]
+    )
+
+
+def accuracy(network: IntegerNetwork, examples: Examples) -> float:
+    """Return the share, 0..1, of examples that the integer reference labels correctly."""
+    return float(np.mean(predictions(network, examples.fingerprints) == examples.label_indices))
+
+
+def _blocks(settings: TrainingSettings) -> Iterator[tuple[int, int]]:
+    """Split all steps at stage ends and evaluations: (first step, number of steps)."""
+    ends = set(accumulate(settings.steps))
+    ends.update(range(0, settings.total_steps, settings.eval_step_interval))
+    step = 0
+    for end in sorted(ends - {0}):
+        while step < end:
+            count = min(_BLOCK_STEPS, end - step)
+            yield step, count
+            step += count
+
+
+def _batches(examples: int, batch_size: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
+    """Yield rows of each batch for ever, every example once before any comes again."""
+    rng = np.random.default_rng(seed)
+    waiting = np.empty(0, np.int64)
+    while True:
+        while len(waiting) < batch_size:
+            waiting = np.concatenate([waiting, rng.permutation(examples)])
+        yield waiting[:batch_size]
+        waiting = waiting[batch_size:]
