@@ -1,30 +1,34 @@
-"""Files that are either whole or absent: results are written beside their place and then renamed."""
+"""Files that are whole or absent: results are written beside their place and then renamed."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a UTF-8 file, line ends as newlines.
+
+    Raises OSError as the file system reports it, and ValueError if it is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        raise ValueError(
+            f"{path}: expected UTF-8 text, got byte {byte:#04x} at {error.start}"
+        ) from None
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` to `path`; on any failure (full disk, no permission) an old file stays whole.
 
-    Raises OSError as the file system reports it.
+    Raises OSError as the file system reports it, naming `path`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_together({path: content})
 
 
 def write_text(path: Path, content: str) -> None:
@@ -32,24 +36,23 @@ def write_text(path: Path, content: str) -> None:
     write_bytes(path, content.encode())
 
 
-def write_together(contents: dict[Path, bytes]) -> None:
-    """Write several files that belong together.
+def write_together(contents: Mapping[Path, bytes]) -> None:
+    """Write several files that belong together: all of them, or none.
 
-    All are first written in full beside their places and only then renamed, so that a full disk or
-    a read-only folder leaves every old file as it was.
+    All are first written in full beside their places and only then renamed; if one cannot be
+    renamed, the earlier ones get their old content back.
+
+    Raises OSError as the file system reports it, naming the path that could not be written.
     """
-    staged: list[tuple[Path, Path]] = []
+    staged: dict[Path, Path] = {}
     try:
         for path, content in contents.items():
-            temporary = path.with_name(f".{path.name}.new")
-            write_bytes(temporary, content)
-            staged.append((temporary, path))
-        for temporary, path in staged:
-            temporary.replace(path)
-    except BaseException:
-        for temporary, _ in staged:
+            with _naming(path):
+                staged[path] = _stage(path, content)
+        _replace_all(staged)
+    finally:
+        for temporary in staged.values():
             temporary.unlink(missing_ok=True)
-        raise
 
 
 def write_via(path: Path, save: Callable[[Path], None]) -> None:
@@ -57,11 +60,63 @@ def write_via(path: Path, save: Callable[[Path], None]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.new{path.suffix}")
     try:
-        save(temporary)
-        temporary.replace(path)
+        with _naming(path):
+            save(temporary)
+            temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _stage(path: Path, content: bytes) -> Path:
+    """Write `content` in full to a new file beside `path` and return its name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.chmod(0o666 & ~_umask())
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return temporary
+
+
+def _replace_all(staged: Mapping[Path, Path]) -> None:
+    """Rename every staged file to its path; undo the earlier renames if one fails."""
+    kept: dict[Path, Path] = {}
+    replaced: list[Path] = []
+    try:
+        for path in list(staged)[:-1]:  # nothing can fail after the last rename
+            if path.is_file():
+                with _naming(path):
+                    kept[path] = _stage(path, path.read_bytes())
+        for path, temporary in staged.items():
+            with _naming(path):
+                temporary.replace(path)
+            replaced.append(path)
+    except BaseException:
+        for path in replaced:
+            if path in kept:
+                kept[path].replace(path)
+            else:
+                path.unlink()
+        raise
+    finally:
+        for old in kept.values():
+            old.unlink(missing_ok=True)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Make an OSError name `path` and not a temporary file."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
 
 
 def _umask() -> int:

@@ -65,7 +65,9 @@ def round_to_integers(values: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.i
     finite = np.isfinite(values)
     if not finite.all():
         place = tuple(int(i) for i in np.argwhere(~finite)[0])
-        raise ValueError(f"round_to_integers: expected finite values, got {values[place]} at {place}")
+        raise ValueError(
+            f"round_to_integers: expected finite values, got {values[place]} at {place}"
+        )
     rounded: npt.NDArray[np.int64] = np.rint(values).astype(np.int64)
     return rounded
 
@@ -80,7 +82,9 @@ def signed_bits(low: int, high: int) -> int:
     """
     if low > high:
         raise ValueError(f"signed_bits: expected low <= high, got {low} > {high}")
-    return max((~low if low < 0 else low).bit_length(), (~high if high < 0 else high).bit_length()) + 1
+    return (
+        max((~low if low < 0 else low).bit_length(), (~high if high < 0 else high).bit_length()) + 1
+    )
 
 
 def unsigned_bits(high: int) -> int:

@@ -11,6 +11,7 @@ Axis order: feature maps are `[time][coefficient][channel]`, weights `[out][kern
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,9 +49,12 @@ class FeatureSettings:
     coefficients: int = 10
 
     def __post_init__(self) -> None:
-        for name in ("sample_rate_hz", "clip_ms", "window_ms", "stride_ms", "mel_bands", "coefficients"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"features.{name}: expected more than 0, got {getattr(self, name)}")
+        for field in dataclasses.fields(self):
+            kind = float if isinstance(field.default, float) else int
+            number = _number(f"features.{field.name}", getattr(self, field.name), kind)
+            object.__setattr__(self, field.name, number)
+            if number <= 0 and field.name != "lower_hz":
+                raise ValueError(f"features.{field.name}: expected more than 0, got {number}")
         if not 0 <= self.lower_hz < self.upper_hz <= self.sample_rate_hz / 2:
             raise ValueError(
                 f"features: expected 0 <= lower_hz < upper_hz <= {self.sample_rate_hz / 2} Hz, "
@@ -63,7 +67,8 @@ class FeatureSettings:
             )
         if self.window_samples > self.clip_samples:
             raise ValueError(
-                f"features.window_ms: expected at most the clip's {self.clip_ms} ms, got {self.window_ms}"
+                f"features.window_ms: expected at most the clip's {self.clip_ms} ms, "
+                f"got {self.window_ms}"
             )
         if self.window_samples < 2 or self.stride_samples < 1:
             raise ValueError(
@@ -112,7 +117,7 @@ class Convolution(Node):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         _expect_axes(self, input_shape, 3)
-        _expect_match(self, "input channels", self.weights.shape[3], input_shape[2])
+        _expect_match(self, "input channels", input_shape[2], self.weights.shape[3])
         return (*_window_grid(self, input_shape), self.weights.shape[0])
 
 
@@ -128,7 +133,7 @@ class DepthwiseConvolution(Node):
     def output_shape(self, input_shape: Shape) -> Shape:
         _expect_axes(self, input_shape, 3)
         _expect_match(self, "multiplier", 1, self.weights.shape[3])
-        _expect_match(self, "channels", self.weights.shape[0], input_shape[2])
+        _expect_match(self, "channels", input_shape[2], self.weights.shape[0])
         return (*_window_grid(self, input_shape), input_shape[2])
 
 
@@ -163,7 +168,7 @@ class FullyConnected(Node):
     kind: ClassVar[str] = "fully connected"
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        _expect_match(self, "inputs", self.weights.shape[1], int(np.prod(input_shape)))
+        _expect_match(self, "inputs", int(np.prod(input_shape)), self.weights.shape[1])
         return (self.weights.shape[0],)
 
 
@@ -192,15 +197,21 @@ class IntegerNetwork:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "nodes", tuple(_checked(node) for node in self.nodes))
+        object.__setattr__(self, "labels", tuple(self.labels))
         _check_names(self.nodes)
-        shapes = self.shapes
-        if self.input_shape != (self.features.frames, self.features.coefficients):
-            raise ValueError(
-                f"input_shape: expected {(self.features.frames, self.features.coefficients)} "
-                f"from the feature settings, got {self.input_shape}"
+        _check_labels(self.labels)
+        if not isinstance(self.features, FeatureSettings):
+            raise TypeError(
+                f"features: expected FeatureSettings, got {type(self.features).__name__}"
             )
-        if len(set(self.labels)) != len(self.labels):
-            raise ValueError(f"labels: expected each once, got {list(self.labels)}")
+        input_shape = (self.features.frames, self.features.coefficients)
+        if not np.array_equal(self.input_shape, input_shape):
+            raise ValueError(
+                f"input_shape: expected {input_shape} from the feature settings, "
+                f"got {self.input_shape}"
+            )
+        object.__setattr__(self, "input_shape", input_shape)
+        shapes = self.shapes
         if shapes[self.nodes[-1].name] != (len(self.labels),):
             raise ValueError(
                 f"labels: expected one for each of the outputs {shapes[self.nodes[-1].name]} "
@@ -215,7 +226,7 @@ class IntegerNetwork:
         """
         shapes: dict[str, Shape] = {INPUT_NAME: (*self.input_shape, 1)}
         for node in self.nodes:
-            if node.input not in shapes:
+            if not isinstance(node.input, str) or node.input not in shapes:
                 raise ValueError(f"{node.name}.input: expected an earlier node, got {node.input!r}")
             shapes[node.name] = node.output_shape(shapes[node.input])
         return shapes
@@ -256,12 +267,17 @@ class IntegerNetwork:
 
     @staticmethod
     def load(path: Path | str) -> IntegerNetwork:
-        """Read a network file; ValueError if it is truncated, foreign, tampered with or not valid."""
+        """Read a network file; ValueError if it is truncated, foreign, tampered with or invalid."""
         stored = archive.read_archive(Path(path), KIND)
         try:
-            return _from_archive(stored)
-        except (KeyError, TypeError, ValueError) as error:
+            network = _from_archive(stored)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise ValueError(f"{path}: not a valid integer network: {error}") from error
+        if network.digest != stored.digest:
+            raise ValueError(
+                f"{path}: not a valid integer network: it holds more than a network does"
+            )
+        return network
 
     def _description(self) -> dict[str, Any]:
         return {
@@ -314,7 +330,7 @@ def _checked(node: Node) -> Node:
     """Return the node with read-only arrays, each of its type and within its range."""
     if type(node) not in NODE_KINDS.values():
         raise TypeError(f"nodes: expected one of {sorted(NODE_KINDS)}, got {type(node).__name__}")
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", node.name):
+    if not isinstance(node.name, str) or not re.fullmatch(r"[a-z][a-z0-9_]*", node.name):
         raise ValueError(f"nodes: expected a name of a-z, 0-9 and _, got {node.name!r}")
     if isinstance(node, ShiftRelu) and not (type(node.shift) is int and 0 <= node.shift <= 31):
         raise ValueError(f"{node.name}.shift: expected an integer in 0..31, got {node.shift!r}")
@@ -326,31 +342,62 @@ def _checked(node: Node) -> Node:
         node = dataclasses.replace(node, weights=weights)
     if isinstance(node, FullyConnected):
         biases = _integers(node, "biases", node.biases, 1, BIAS_MIN, BIAS_MAX, np.int32)
-        _expect_match(node, "biases", node.weights.shape[0], biases.shape[0])
+        _expect_match(node, "outputs", biases.shape[0], node.weights.shape[0])
         node = dataclasses.replace(node, biases=biases)
     return node
+
+
+def _check_labels(labels: tuple[str, ...]) -> None:
+    for label in labels:
+        if not isinstance(label, str):
+            raise TypeError(f"labels: expected strings, got {label!r}")
+        if not label.isprintable() or not label or label != label.strip():
+            raise ValueError(f"labels: expected printable words, got {label!r}")
+    if len(set(labels)) != len(labels):
+        raise ValueError(f"labels: expected each once, got {list(labels)}")
+
+
+def _number(name: str, value: Any, kind: type[int] | type[float]) -> int | float:
+    """Return a finite number as `kind`, so that 40 and 40.0 give the same digest."""
+    numbers = (int, float, np.integer, np.floating) if kind is float else (int, np.integer)
+    if isinstance(value, bool) or not isinstance(value, numbers):
+        raise TypeError(f"{name}: expected {kind.__name__}, got {value!r}")
+    if not math.isfinite(value):
+        raise ValueError(f"{name}: expected a finite number, got {value}")
+    return kind(value)
 
 
 def _check_convolution(node: Convolution | DepthwiseConvolution) -> None:
     if node.padding not in ("SAME", "VALID"):
         raise ValueError(f"{node.name}.padding: expected SAME or VALID, got {node.padding!r}")
-    if len(node.stride) != 2 or not all(type(step) is int and step > 0 for step in node.stride):
+    if np.shape(node.stride) != (2,) or not all(
+        type(step) is int and step > 0 for step in node.stride
+    ):
         raise ValueError(f"{node.name}.stride: expected two integers above 0, got {node.stride!r}")
 
 
 def _integers(
-    node: Node, field: str, values: Any, axes: int, low: int, high: int, dtype: type[np.integer[Any]]
+    node: Node,
+    field: str,
+    values: Any,
+    axes: int,
+    low: int,
+    high: int,
+    dtype: type[np.integer[Any]],
 ) -> npt.NDArray[Any]:
     if not isinstance(values, np.ndarray) or not np.issubdtype(values.dtype, np.integer):
         found = getattr(values, "dtype", type(values).__name__)
         raise TypeError(f"{node.name}.{field}: expected an array of integers, got {found}")
     if values.ndim != axes or values.size == 0:
-        raise ValueError(f"{node.name}.{field}: expected {axes} axes, none empty, got shape {values.shape}")
+        raise ValueError(
+            f"{node.name}.{field}: expected {axes} axes, none empty, got shape {values.shape}"
+        )
     outside = (values < low) | (values > high)
     if outside.any():
         place = tuple(int(i) for i in np.argwhere(outside)[0])
         raise ValueError(
-            f"{node.name}.{field}: expected integers in {low}..{high}, got {values[place]} at {place}"
+            f"{node.name}.{field}: expected integers in {low}..{high}, "
+            f"got {values[place]} at {place}"
         )
     return archive.read_only(values.astype(dtype))
 
@@ -371,7 +418,9 @@ def _window_grid(node: Convolution | DepthwiseConvolution, input_shape: Shape) -
     for size, kernel, step in zip(input_shape, node.weights.shape[1:3], node.stride, strict=False):
         count = -(-size // step) if node.padding == "SAME" else (size - kernel) // step + 1
         if count < 1:
-            raise ValueError(f"{node.name}: expected a window within {input_shape}, kernel is {kernel}")
+            raise ValueError(
+                f"{node.name}: expected a window within {input_shape}, kernel is {kernel}"
+            )
         grid.append(count)
     return grid[0], grid[1]
 

@@ -39,7 +39,8 @@ class Inference:
     @property
     def label_indices(self) -> npt.NDArray[np.int64]:
         """Index of the largest logit of each clip; ties go to the lowest index."""
-        return np.argmax(self.logits, axis=1)
+        indices: npt.NDArray[np.int64] = np.argmax(self.logits, axis=1)
+        return indices
 
 
 def run(network: IntegerNetwork, fingerprints: npt.NDArray[Any]) -> Inference:
@@ -60,12 +61,14 @@ def run(network: IntegerNetwork, fingerprints: npt.NDArray[Any]) -> Inference:
 
 def check_fingerprints(network: IntegerNetwork, fingerprints: npt.NDArray[Any]) -> None:
     """Raise ValueError or TypeError unless these are fingerprints that `network` accepts."""
-    if not np.issubdtype(fingerprints.dtype, np.integer):
-        raise TypeError(f"fingerprints: expected integers, got {fingerprints.dtype}")
+    if not isinstance(fingerprints, np.ndarray) or not np.issubdtype(
+        fingerprints.dtype, np.integer
+    ):
+        found = getattr(fingerprints, "dtype", type(fingerprints).__name__)
+        raise TypeError(f"fingerprints: expected an array of integers, got {found}")
     if fingerprints.shape[1:] != network.input_shape:
         raise ValueError(
-            f"fingerprints: expected shape (N, {network.input_shape[0]}, {network.input_shape[1]}), "
-            f"got {fingerprints.shape}"
+            f"fingerprints: expected shape {('N', *network.input_shape)}, got {fingerprints.shape}"
         )
     outside = (fingerprints < INPUT_MIN) | (fingerprints > INPUT_MAX)
     if outside.any():
@@ -78,26 +81,32 @@ def check_fingerprints(network: IntegerNetwork, fingerprints: npt.NDArray[Any]) 
 
 def compute(node: Node, values: Integers) -> Integers:
     """Compute one node for a batch `(N, *input shape)`."""
+    result: Integers
     match node:
         case Convolution():
             patches = windows(values, node.weights.shape[1:3], node.stride, node.padding)
-            return np.tensordot(patches, node.weights.astype(np.int64), axes=([3, 4, 5], [1, 2, 3]))
+            result = np.tensordot(
+                patches, node.weights.astype(np.int64), axes=([3, 4, 5], [1, 2, 3])
+            )
         case DepthwiseConvolution():
             patches = windows(values, node.weights.shape[1:3], node.stride, node.padding)
             kernel = node.weights[..., 0].astype(np.int64)  # [channel][kh][kw]
-            return np.einsum("ntcijk,kij->ntck", patches, kernel)
+            result = np.einsum("ntcijk,kij->ntck", patches, kernel)
         case ShiftRelu():
-            return relu(floor_shift(values, node.shift))
+            result = relu(floor_shift(values, node.shift)).astype(np.int64, copy=False)
         case GlobalMaxPool():
-            return values.max(axis=(1, 2), keepdims=True)
+            result = values.max(axis=(1, 2), keepdims=True)
         case FullyConnected():
-            flat = values.reshape(values.shape[0], -1)
-            return flat @ node.weights.astype(np.int64).T + node.biases
+            flat = values.reshape(values.shape[0], node.weights.shape[1])
+            result = flat @ node.weights.astype(np.int64).T + node.biases
         case _:
             raise TypeError(f"{node.name}: no arithmetic for a {type(node).__name__}")
+    return result
 
 
-def windows(values: Integers, kernel: tuple[int, ...], stride: tuple[int, int], padding: str) -> Integers:
+def windows(
+    values: Integers, kernel: tuple[int, ...], stride: tuple[int, int], padding: str
+) -> Integers:
     """Return every window of a feature map, outside the map zero where padding is SAME.
 
     `(N, T, C, channel)` becomes `(N, positions in T, positions in C, kh, kw, channel)`.

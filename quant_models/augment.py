@@ -44,9 +44,7 @@ class AugmentationSettings:
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}: expected 0 or more, got {getattr(self, name)}")
         if not 0 < self.silence_volume[0] <= self.silence_volume[1]:
-            raise ValueError(
-                f"silence_volume: expected 0 < low <= high, got {self.silence_volume}"
-            )
+            raise ValueError(f"silence_volume: expected 0 < low <= high, got {self.silence_volume}")
 
 
 def spoken(
@@ -77,7 +75,7 @@ def silent(
 
 
 def resampled_about_centre(clip: Samples, speed: float, delay_samples: float) -> Samples:
-    """Play a clip at `speed` about its centre, later by `delay_samples`; silence comes from outside."""
+    """Play a clip at `speed` about its centre, later by `delay_samples`; beyond it is silence."""
     if speed == 1.0 and delay_samples == 0.0:
         return clip
     times = np.arange(len(clip), dtype=np.float64)

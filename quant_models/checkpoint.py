@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from golden import archive
+from golden import archive, files
 from golden.network import FeatureSettings, IntegerNetwork
+from quant_models.dataset import DataSettings, data_settings_from
 from quant_models.ds_cnn import ModelSize, Parameters, integer_network
 
 KIND = "ds_cnn checkpoint"
@@ -29,13 +30,14 @@ class Checkpoint:
     """A trained network before it is turned into integers.
 
     `accuracy` is the validation accuracy, 0..1; `cases` are real fingerprints int8
-    `[N][time][coefficient]` with their label indices; `training` records the settings that
-    led here and is kept for the reader, not interpreted.
+    `[N][time][coefficient]` with their label indices; `data` says which clips count as what;
+    `training` records the settings that led here and is kept for the reader, not interpreted.
     """
 
     size: ModelSize
     labels: tuple[str, ...]
     features: FeatureSettings
+    data: DataSettings
     parameters: Parameters
     accuracy: float
     step: int
@@ -52,10 +54,14 @@ class Checkpoint:
         """Return the integers that the forward pass of these weights computes with."""
         return integer_network(self.size, self.parameters, self.labels, self.features)
 
+    def to_bytes(self) -> bytes:
+        """Return the bytes of the checkpoint file, the same for the same content."""
+        return archive.archive_bytes(KIND, self._description(), self._arrays())
+
     def save(self, folder: Path) -> Path:
         """Write the checkpoint under its own name, whole or not at all, and return its path."""
         path = folder / self.name
-        archive.write_archive(path, KIND, self._description(), self._arrays())
+        files.write_bytes(path, self.to_bytes())
         return path
 
     def _description(self) -> dict[str, Any]:
@@ -65,6 +71,7 @@ class Checkpoint:
             "shifts": list(self.size.shifts),
             "labels": list(self.labels),
             "features": dataclasses.asdict(self.features),
+            "data": dataclasses.asdict(self.data),
             "accuracy": self.accuracy,
             "step": self.step,
             "training": dict(self.training),
@@ -90,6 +97,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             size=ModelSize.parse(description["model_size_info"], description["shifts"]),
             labels=tuple(description["labels"]),
             features=FeatureSettings(**description["features"]),
+            data=data_settings_from(description["data"]),
             cases=arrays.pop(_CASES),
             case_labels=arrays.pop(_CASE_LABELS),
             parameters=arrays,

@@ -11,7 +11,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,6 +86,60 @@ class DataSettings:
             raise ValueError(f"running_speech: expected 0..1, got {self.running_speech}")
 
 
+def read_test_folder(
+    test_dir: Path,
+    labels: Sequence[str],
+    feature_settings: FeatureSettings,
+    cache: FeatureCache,
+    progress: Progress | None = None,
+) -> tuple[Examples, Examples]:
+    """Read a folder laid out as the canonical test set, one folder a label.
+
+    Returns the examples of the folders that are named like labels, and those of all other folders:
+    words that the network does not know and should call unknown.
+
+    Raises FileNotFoundError or ValueError for a folder without clips or without a label's folder.
+    """
+    clips = find_clips(test_dir, 0, 0)
+    missing = [label for label in labels if label not in {clip.word for clip in clips}]
+    if missing:
+        raise ValueError(
+            f"{test_dir}: expected a folder of clips for each label, found none for {missing[0]}"
+        )
+    known = [clip for clip in clips if clip.word in labels]
+    other = [clip for clip in clips if clip.word not in labels]
+    content = _content_digest([clip.path for clip in clips])
+    rate, length = feature_settings.sample_rate_hz, feature_settings.clip_samples
+
+    def compute() -> Examples:
+        def chunk(start: int) -> Examples:
+            part = (known + other)[start : start + _CHUNK]
+            waves = np.stack([read_clip(clip.path, rate, length) for clip in part])
+            names = [clip.word if clip.word in labels else UNKNOWN_LABEL for clip in part]
+            return Examples(
+                features.fingerprints(waves, feature_settings),
+                np.array([labels.index(name) for name in names]),
+            )
+
+        return _joined(_map_threads(chunk, range(0, len(clips), _CHUNK), progress))
+
+    key = _cache_key("test", list(labels), dataclasses.asdict(feature_settings), content)
+    examples = cache.get(key, compute)
+    split = len(known)
+    return (
+        Examples(examples.fingerprints[:split], examples.label_indices[:split]),
+        Examples(examples.fingerprints[split:], examples.label_indices[split:]),
+    )
+
+
+def data_settings_from(stored: Mapping[str, Any]) -> DataSettings:
+    """Rebuild settings from what `dataclasses.asdict` and JSON made of them."""
+    values = {key: tuple(v) if isinstance(v, list) else v for key, v in stored.items()}
+    varied = dict(values.pop("augmentation"))
+    varied["silence_volume"] = tuple(varied["silence_volume"])
+    return DataSettings(**values, augmentation=AugmentationSettings(**varied))
+
+
 class SpeechData:
     """The clips of a data folder, read once, and the example sets made from them.
 
@@ -116,11 +170,13 @@ class SpeechData:
             raise ValueError(f"{noise}: expected recordings of background noise, found none")
         self._speech_files = audio_files(speech_dirs)
         self._content = _content_digest(
-            [clip.path for clip in clips] + self._noise_files + self._speech_files, data_dir
+            [clip.path for clip in clips] + self._noise_files + self._speech_files
         )
         self._samples: _Samples | None = None
 
-    def training_examples(self, count: int, seed: int, progress: Progress | None = None) -> Examples:
+    def training_examples(
+        self, count: int, seed: int, progress: Progress | None = None
+    ) -> Examples:
         """Draw `count` augmented examples from the training partition.
 
         The same folder, settings and seed give the same examples, from the cache if they were
@@ -140,8 +196,7 @@ class SpeechData:
         return self._cache.get(key, lambda: self._fixed(partition, progress))
 
     def _key(self, *parts: Any) -> str:
-        whole = [*parts, dataclasses.asdict(self.features), self._content]
-        return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
+        return _cache_key(*parts, dataclasses.asdict(self.features), self._content)
 
     def _loaded(self) -> _Samples:
         if self._samples is None:
@@ -348,7 +403,11 @@ def _by_word(clips: Sequence[Clip]) -> list[list[Clip]]:
     return [words[word] for word in sorted(words)]
 
 
-def _content_digest(paths: Sequence[Path], data_dir: Path) -> str:
+def _cache_key(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _content_digest(paths: Sequence[Path]) -> str:
     """SHA-256 over the names and bytes of all files, in order."""
 
     def one(path: Path) -> bytes:

@@ -211,9 +211,7 @@ def integer_network(
         ShiftRelu("pw_conv_relu", "pw_conv", pointwise),
         FullyConnected("fc1", "pw_conv_relu", weights[FC1].T, weights[FC1_BIASES]),
     )
-    return IntegerNetwork(
-        nodes, tuple(labels), (features.frames, features.coefficients), features
-    )
+    return IntegerNetwork(nodes, tuple(labels), (features.frames, features.coefficients), features)
 
 
 def _integers(name: str, latent: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:

@@ -19,7 +19,8 @@ from golden.network import INPUT_MAX, INPUT_MIN, FeatureSettings
 
 Samples = npt.NDArray[np.float32]
 
-_FILTERBANK_FLOOR = 1e-12  # `Mfcc` op: quieter bands count as this, so that the logarithm stays finite
+# `Mfcc` op: quieter bands count as this, so that the logarithm stays finite.
+_FILTERBANK_FLOOR = 1e-12
 _BATCH_CLIPS = 64  # keeps the working set within the caches
 
 
@@ -58,7 +59,7 @@ def log_mel(samples: Samples, settings: FeatureSettings) -> npt.NDArray[np.float
 def cepstrum(
     log_bands: npt.NDArray[np.float32], settings: FeatureSettings
 ) -> npt.NDArray[np.float32]:
-    """Return the first coefficients of the type-II DCT of logarithmic mel bands `[N][time][band]`."""
+    """Return the first coefficients of the type-II DCT of mel bands `[N][time][band]`."""
     return np.matmul(log_bands, _dct_matrix(settings))
 
 
@@ -73,19 +74,23 @@ def fft_length(window_samples: int) -> int:
 
 def _mel_bands(samples: Samples, settings: FeatureSettings) -> npt.NDArray[np.float32]:
     frames = np.lib.stride_tricks.sliding_window_view(samples, settings.window_samples, axis=1)
-    frames = frames[:, :: settings.stride_samples] * _hann_window(settings.window_samples)
+    windowed = frames[:, :: settings.stride_samples] * _hann_window(settings.window_samples)
     first, last, weights = _mel_filterbank(settings)
-    spectrum = fft.rfft(frames, n=fft_length(settings.window_samples), axis=2)[..., first:last]
+    spectrum = fft.rfft(windowed, n=fft_length(settings.window_samples), axis=2)[..., first:last]
     # One matrix product a clip: BLAS rounds the same way whatever the number of clips.
-    bands: npt.NDArray[np.float32] = np.matmul(np.abs(spectrum), weights)
+    bands: npt.NDArray[np.float32] = np.matmul(np.abs(spectrum).astype(np.float32), weights)
     return bands
 
 
 @lru_cache(maxsize=8)
-def _hann_window(length: int) -> npt.NDArray[np.float32]:
-    """Periodic Hann window, as `AudioSpectrogram` applies it."""
-    phase = 2.0 * np.pi * np.arange(length) / length
-    return (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
+def _hann_window(length: int) -> npt.NDArray[np.float64]:
+    """Periodic Hann window, as `AudioSpectrogram` applies it.
+
+    In double precision, and with it the Fourier transform, as in the op: in single precision its
+    rounding drowns the bands far from a pure tone, and coefficients are off by 0.01 and more.
+    """
+    window: npt.NDArray[np.float64] = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(length) / length)
+    return window
 
 
 @lru_cache(maxsize=8)
@@ -117,7 +122,7 @@ def _mel(hz: Any) -> Any:
 
 @lru_cache(maxsize=8)
 def _dct_matrix(settings: FeatureSettings) -> npt.NDArray[np.float32]:
-    """`[band][coefficient]`, scaled by sqrt(2 / bands) for every coefficient, the first included."""
+    """`[band][coefficient]`, every coefficient (also the first) scaled by sqrt(2 / bands)."""
     band = np.arange(settings.mel_bands)[:, np.newaxis] + 0.5
     order = np.arange(settings.coefficients)[np.newaxis, :]
     scale = np.sqrt(2.0 / settings.mel_bands)

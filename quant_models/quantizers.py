@@ -1,7 +1,7 @@
 """Straight-through quantisers: the forward pass is the deployed integer, the gradient passes by.
 
-Rounding, floor and clipping are those of `golden.integer_math`; a test compares them value by value.
-Gradients follow Bengio et al. 2013 (arXiv 1308.3432), estimator "straight-through".
+Rounding, floor and clipping are those of `golden.integer_math`; a test compares them value by
+value. Gradients follow Bengio et al. 2013 (arXiv 1308.3432), estimator "straight-through".
 """
 
 from __future__ import annotations

@@ -59,7 +59,9 @@ class TrainingSettings:
                 raise ValueError(f"{name}: expected 1 or more, got {getattr(self, name)}")
         for name in ("averaging", "label_smoothing"):
             if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name}: expected 0 or more and below 1, got {getattr(self, name)}")
+                raise ValueError(
+                    f"{name}: expected 0 or more and below 1, got {getattr(self, name)}"
+                )
 
     @property
     def total_steps(self) -> int:
@@ -108,7 +110,7 @@ class Trainer:
     def run(
         self, batches: npt.NDArray[np.int8], labels: npt.NDArray[np.int64], learning_rate: float
     ) -> float:
-        """Train on batches `[step][N][time][coefficient]` with `[step][N]`; return the mean loss."""
+        """Train on batches `[step][N][time][coefficient]`; return the mean loss."""
         self._optimiser.learning_rate.assign(learning_rate)
         loss = self._block(tf.constant(batches), tf.constant(labels))
         return float(loss)
@@ -155,12 +157,14 @@ def train(
     training: Examples,
     validation: Examples,
     start: Parameters | None = None,
-    on_steps: Callable[[int], None] | None = None,
+    on_steps: Callable[[int], bool] = lambda done: True,
 ) -> Iterator[TrainingState]:
     """Train a network and yield its state after every `eval_step_interval` and after the last step.
 
-    `start` gives initial weights; `on_steps` hears the number of steps done. The same arguments
-    give the same states. Raises ValueError for `start` of another shape or a loss that is not finite.
+    `start` gives initial weights; `on_steps` hears the number of steps done and ends the training
+    early by returning False, after one more state. The same arguments give the same states.
+
+    Raises ValueError for `start` of another shape or a loss that is not finite.
     """
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(settings.seed)
@@ -177,9 +181,8 @@ def train(
         if not np.isfinite(losses[-1]):
             raise ValueError(f"loss: expected a finite number, got {losses[-1]} at step {step}")
         done = step + count
-        if on_steps is not None:
-            on_steps(done)
-        if done % settings.eval_step_interval == 0 or done == settings.total_steps:
+        going_on = on_steps(done) and done < settings.total_steps
+        if done % settings.eval_step_interval == 0 or not going_on:
             parameters = trainer.averaged_parameters()
             network = integer_network(size, parameters, labels, features)
             recent = Examples(training.fingerprints[rows[-1]], training.label_indices[rows[-1]])
@@ -194,6 +197,8 @@ def train(
                 parameters,
             )
             losses.clear()
+        if not going_on:
+            return
 
 
 def predictions(

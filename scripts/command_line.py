@@ -47,7 +47,7 @@ def require_exclusive(flags: Sequence[tuple[str, bool]]) -> None:
     """Raise ValueError if more than one of the named flags was given."""
     given = [name for name, present in flags if present]
     if len(given) > 1:
-        raise ValueError(f"flags: expected only one of {', '.join(given)}, got {len(given)} of them")
+        raise ValueError(f"flags: expected only one of {', '.join(given)}, got {len(given)}")
 
 
 def _one_line(error: Exception) -> str:

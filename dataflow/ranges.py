@@ -1,0 +1,184 @@
+"""Ranges of every signal: the data type, and bounds by interval arithmetic on the actual weights.
+
+Signals are named: a node's output by the node (`conv_1`), what lies inside a weighted node by node
+and part (`conv_1.product`). Parts are `weight`, `bias`, `product` and `partial_sum`, which covers
+what the accumulator holds after each tap, the last included.
+
+An interval bound holds for every input: each signal is bounded position by position (so that the
+borders of SAME windows meet their zeros), and the result is the hull over the positions. The inputs
+of a window are treated as independent, so true extremes may lie inside where windows overlap; for
+the first layer the bounds are exact. (R. E. Moore, "Interval Analysis", 1966.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from dataflow.accumulation import initial_sum, tap_inputs, tap_weights
+from golden.archive import read_only
+from golden.integer_math import floor_shift, relu
+from golden.network import (
+    INPUT_MAX,
+    INPUT_MIN,
+    INPUT_NAME,
+    FullyConnected,
+    GlobalMaxPool,
+    IntegerNetwork,
+    Node,
+    ShiftRelu,
+    WeightedNode,
+)
+from golden.reference import Integers
+
+_INT64_MAX = 2**63 - 1
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelRange:
+    """Smallest and largest value of a signal for each channel, both included: int64 `[channel]`."""
+
+    low: Integers
+    high: Integers
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "low", read_only(self.low))
+        object.__setattr__(self, "high", read_only(self.high))
+
+    @property
+    def minimum(self) -> int:
+        """Smallest value of any channel."""
+        return int(self.low.min())
+
+    @property
+    def maximum(self) -> int:
+        """Largest value of any channel."""
+        return int(self.high.max())
+
+
+Ranges = Mapping[str, ChannelRange]
+
+
+@dataclass(frozen=True, eq=False)
+class _Box:
+    """Bounds of every element of an array."""
+
+    low: Integers
+    high: Integers
+
+
+def part_name(node: Node, part: str) -> str:
+    """Return the name of a signal inside a weighted node."""
+    return f"{node.name}.{part}"
+
+
+def interval_bounds(
+    network: IntegerNetwork, input_range: tuple[int, int] = (INPUT_MIN, INPUT_MAX)
+) -> Ranges:
+    """Bound every signal of `network` for all fingerprints with values in `input_range`.
+
+    Raises ValueError for an empty range, one outside -32..31, and for a network whose sums may not
+    fit the reference's 64 bits.
+    """
+    low, high = input_range
+    if not INPUT_MIN <= low <= high <= INPUT_MAX:
+        raise ValueError(
+            f"input_range: expected {INPUT_MIN} <= low <= high <= {INPUT_MAX}, got {low} and {high}"
+        )
+    shape = network.shapes[INPUT_NAME]
+    boxes = {INPUT_NAME: _Box(np.full(shape, low, np.int64), np.full(shape, high, np.int64))}
+    ranges = constant_ranges(network)
+    for node in network.nodes:
+        box = boxes[node.input]
+        if isinstance(node, WeightedNode):
+            _check_fits(node, box)
+            products, sums = zip(*_bound_taps(node, box), strict=True)
+            ranges[part_name(node, "product")] = _channel_hull(products)
+            ranges[part_name(node, "partial_sum")] = _channel_hull(sums)
+            shape = network.shapes[node.name]
+            boxes[node.name] = _Box(sums[-1].low.reshape(shape), sums[-1].high.reshape(shape))
+        else:
+            boxes[node.name] = _bound_monotone(node, box)
+    return ranges | {name: _channel_hull([box]) for name, box in boxes.items()}
+
+
+def constant_ranges(network: IntegerNetwork) -> dict[str, ChannelRange]:
+    """Return the ranges of weights and biases, which do not depend on the input."""
+    ranges = {}
+    for node in network.weighted_nodes:
+        weights = tap_weights(node)  # taps, output channels
+        ranges[part_name(node, "weight")] = ChannelRange(weights.min(axis=0), weights.max(axis=0))
+        if isinstance(node, FullyConnected):
+            ranges[part_name(node, "bias")] = ChannelRange(initial_sum(node), initial_sum(node))
+    return ranges
+
+
+def magnitude_bound(network: IntegerNetwork) -> int:
+    """Return the largest absolute value that a sum of any taps in any order could reach.
+
+    The maximum over layers, channels and positions of `|bias| + sum of |weight| * max |input|`.
+    Below 2^24 every float32 sum of these integers is exact, whatever the order of additions.
+    """
+    return max(magnitude_bounds(network).values())
+
+
+def magnitude_bounds(network: IntegerNetwork) -> dict[str, int]:
+    """Return for each weighted node the largest absolute value that sums in it could reach."""
+    bounds = interval_bounds(network)
+    result = {}
+    for node in network.weighted_nodes:
+        largest = np.maximum(np.abs(bounds[node.input].low), np.abs(bounds[node.input].high))
+        inputs = tap_inputs(node, np.broadcast_to(largest, (1, *network.shapes[node.input])))
+        sums = (inputs * np.abs(tap_weights(node))).sum(axis=1)  # rows, output channels
+        result[node.name] = int((sums + np.abs(initial_sum(node))).max())
+    return result
+
+
+def _bound_taps(node: WeightedNode, box: _Box) -> Iterator[tuple[_Box, _Box]]:
+    """Yield the bounds of product and partial sum tap by tap, `(rows, output channels)` each."""
+    low_inputs = tap_inputs(node, box.low[np.newaxis])
+    high_inputs = tap_inputs(node, box.high[np.newaxis])
+    low = high = initial_sum(node)
+    for tap, weights in enumerate(tap_weights(node)):
+        ends = low_inputs[:, tap] * weights, high_inputs[:, tap] * weights
+        product = _Box(np.minimum(*ends), np.maximum(*ends))
+        low, high = low + product.low, high + product.high
+        yield product, _Box(low, high)
+
+
+def _bound_monotone(node: Node, box: _Box) -> _Box:
+    """Floor shift, ReLU and maximum are monotone: bounds map to bounds."""
+    match node:
+        case ShiftRelu():
+            return _Box(_shift_relu(box.low, node.shift), _shift_relu(box.high, node.shift))
+        case GlobalMaxPool():
+            return _Box(*(ends.max(axis=(0, 1), keepdims=True) for ends in (box.low, box.high)))
+        case _:
+            raise TypeError(f"{node.name}: no interval arithmetic for a {type(node).__name__}")
+
+
+def _shift_relu(values: Integers, shift: int) -> Integers:
+    return relu(floor_shift(values, shift)).astype(np.int64)
+
+
+def _check_fits(node: WeightedNode, box: _Box) -> None:
+    largest_input = max(-int(box.low.min()), int(box.high.max()))
+    weight_sum = int(np.abs(tap_weights(node)).sum(axis=0).max())
+    reach = largest_input * weight_sum + int(np.abs(initial_sum(node)).max())
+    if reach > _INT64_MAX:
+        raise ValueError(f"{node.name}: expected sums that fit 64 bits, they may reach {reach}")
+
+
+def _channel_hull(boxes: Iterable[_Box]) -> ChannelRange:
+    """Reduce bounds of elements to bounds of channels, the last axis."""
+    lows, highs = zip(
+        *((_per_channel(box.low).min(axis=0), _per_channel(box.high).max(axis=0)) for box in boxes),
+        strict=True,
+    )
+    return ChannelRange(np.min(lows, axis=0), np.max(highs, axis=0))
+
+
+def _per_channel(values: Integers) -> Integers:
+    return values.reshape(-1, values.shape[-1])

@@ -1,0 +1,42 @@
+"""The names of all axes and arrays, stated once for the header, the text files and the messages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy.typing as npt
+
+from golden.network import FullyConnected, IntegerNetwork
+
+_LAYER_AXES = {1: ("channel",), 2: ("time", "coefficient"), 3: ("time", "coefficient", "channel")}
+_ARRAY_AXES = {1: ("out",), 2: ("out", "in"), 4: ("out", "kernel_time", "kernel_coefficient", "in")}
+
+
+def layer_axes(axis_count: int) -> tuple[str, ...]:
+    """Return the axis names of one clip's layer, slowest first.
+
+    >>> layer_axes(3)
+    ('time', 'coefficient', 'channel')
+    """
+    return _LAYER_AXES[axis_count]
+
+
+def array_axes(axis_count: int) -> tuple[str, ...]:
+    """Return the axis names of weights (4 or 2 axes) or biases (1), slowest first.
+
+    A depthwise filter reads the one channel that it writes: `out` is the channel, `in` has size 1.
+
+    >>> array_axes(4)
+    ('out', 'kernel_time', 'kernel_coefficient', 'in')
+    """
+    return _ARRAY_AXES[axis_count]
+
+
+def named_arrays(network: IntegerNetwork) -> dict[str, npt.NDArray[Any]]:
+    """Return weights and biases by `node.field`, in the order of the nodes."""
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    for node in network.weighted_nodes:
+        arrays[f"{node.name}.weights"] = node.weights
+        if isinstance(node, FullyConnected):
+            arrays[f"{node.name}.biases"] = node.biases
+    return arrays

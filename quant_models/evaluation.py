@@ -1,0 +1,104 @@
+"""What a trained network gets right, and the proof that Keras and the integer reference agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from golden import dump, reference
+from golden.dump import Comparison
+from golden.network import INPUT_NAME, IntegerNetwork
+from quant_models.checkpoint import Checkpoint
+from quant_models.ds_cnn import DsCnn
+from quant_models.feature_cache import Examples
+
+_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a network did on a set of examples, by the integer reference.
+
+    `confusion[t][p]` counts examples of label `t` that were taken for label `p`; `comparison` says
+    how many values of Keras and reference were compared and found equal.
+    """
+
+    title: str
+    labels: tuple[str, ...]
+    confusion: npt.NDArray[np.int64]
+    comparison: Comparison
+
+    @property
+    def clips(self) -> int:
+        return int(self.confusion.sum())
+
+    @property
+    def accuracy(self) -> float:
+        """Share of examples labelled correctly, 0..1."""
+        return float(np.trace(self.confusion) / self.clips)
+
+
+class Verifier:
+    """Runs Keras and the integer reference side by side and compares every layer."""
+
+    def __init__(self, checkpoint: Checkpoint):
+        self.network: IntegerNetwork = checkpoint.network()
+        self._model = DsCnn(checkpoint.size, len(checkpoint.labels))
+        self._model.assign_parameters(checkpoint.parameters)
+
+    def compare(self, fingerprints: npt.NDArray[np.int8]) -> tuple[Comparison, reference.Inference]:
+        """Compare all layers of a batch; `dump.LayerMismatch` names the first difference."""
+        inference = reference.run(self.network, fingerprints)
+        values = self._model.layer_values(fingerprints, inspect=True)
+        found = {INPUT_NAME: fingerprints}
+        for node in self.network.nodes:
+            shape = (len(fingerprints), *self.network.shapes[node.name])
+            found[node.name] = keras.ops.convert_to_numpy(values[node.name]).reshape(shape)
+        return dump.compare(inference.layers, found, batched=True), inference
+
+    def compare_all(
+        self,
+        fingerprints: npt.NDArray[np.int8],
+        progress: Callable[[int, int], None] | None = None,
+    ) -> tuple[Comparison, npt.NDArray[np.int64]]:
+        """Compare all layers of any number of clips; return the counts and the predicted labels."""
+        clips = 0
+        values: dict[str, int] = {}
+        predicted = []
+        for start in range(0, len(fingerprints), _BATCH):
+            comparison, inference = self.compare(fingerprints[start : start + _BATCH])
+            clips += comparison.clips
+            for name, count in comparison.values.items():
+                values[name] = values.get(name, 0) + count
+            predicted.append(inference.label_indices)
+            if progress is not None:
+                progress(clips, len(fingerprints))
+        return Comparison(clips, values), np.concatenate(predicted)
+
+    def evaluate(
+        self,
+        title: str,
+        examples: Examples,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Result:
+        """Return accuracy and confusion on a set of examples, every layer compared on the way."""
+        comparison, predicted = self.compare_all(examples.fingerprints, progress)
+        confusion = confusion_matrix(examples.label_indices, predicted, len(self.network.labels))
+        return Result(title, self.network.labels, confusion, comparison)
+
+
+def confusion_matrix(
+    true: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], label_count: int
+) -> npt.NDArray[np.int64]:
+    """Count pairs of labels: rows true, columns predicted.
+
+    >>> confusion_matrix(np.array([0, 1, 1]), np.array([0, 0, 1]), 2).tolist()
+    [[1, 0], [1, 1]]
+    """
+    counts = np.zeros((label_count, label_count), np.int64)
+    np.add.at(counts, (true, predicted), 1)
+    return counts

@@ -1,0 +1,200 @@
+#!/usr/bin/env python
+"""Turn a checkpoint into its integers, check them on every layer of every clip, and export them.
+
+Evaluates the training, validation and testing partitions of DATA_DIR, or the folder TEST_DIR, with
+the integer reference, and compares each layer of each clip with the Keras forward pass. The export
+(network.npz, weight.h, example_weight.txt, evidence.json, manifest.json; golden vectors 1.txt 2.txt
+3.txt lots_of_case.txt cases.npz) depends on the checkpoint alone; accuracy and confusion matrices
+go to EVALUATION_DIR.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+from rich.table import Table
+
+from dataflow.ranges import magnitude_bound
+from golden import files
+from golden.dump import Comparison
+from golden.evidence import Rung, evidence_bytes, json_bytes, package_versions
+from golden.export import export_network, write_export
+from golden.network import IntegerNetwork
+from quant_models.checkpoint import Checkpoint, load_checkpoint
+from quant_models.dataset import SpeechData, read_test_folder
+from quant_models.evaluation import Result, Verifier
+from quant_models.feature_cache import Examples, FeatureCache
+from quant_models.plots import plot_confusion
+from quant_models.speech_commands import PARTITIONS
+from scripts.command_line import Parser, run_command
+from scripts.flags import add_data_flags, add_model_flags, prepare_default_data
+from scripts.progress import CONSOLE, progress_bar, say
+
+EXAMPLE = (
+    "python quant_test.py --checkpoint work/DS_CNN/training/best/ds_cnn_9507.ckpt-24200 "
+    "--test_dir speech_commands_test_set"
+)
+FLOAT32_EXACT = 2**24  # integers up to this magnitude, and their sums, are exact in float32
+PACKAGES = ("keras", "numpy", "tensorflow-cpu")
+
+
+def main() -> None:
+    flags = parse_flags()
+    checkpoint = load_checkpoint(flags.checkpoint)
+    check_flags(flags, checkpoint)
+    verifier = Verifier(checkpoint)
+    network = verifier.network
+    check_exactness(network)
+    name = checkpoint.name.removesuffix(".npz")
+    weights_dir = flags.output_dir or Path("weights") / name
+    vectors_dir = flags.vectors_dir or Path("golden/vectors") / name
+    evaluation_dir = flags.evaluation_dir or Path("work/evaluation") / name
+    say(f"network     {network.digest}")
+    comparison = export(checkpoint, verifier, weights_dir, vectors_dir)
+    say(f"export      {weights_dir}, {vectors_dir}")
+    compared = [comparison]
+    results = []
+    for title, examples in example_sets(flags, checkpoint):
+        with progress_bar(title) as progress:
+            results.append(verifier.evaluate(title, examples, progress))
+        compared.append(results[-1].comparison)
+        show(results[-1])
+    files.write_text(evaluation_dir / "accuracy.json", accuracy_json(network, results))
+    picture = evaluation_dir / "confusion.png"
+    last = results[-1]
+    heading = f"{last.title}: {last.accuracy:.2%} of {last.clips:,} clips"
+    plot_confusion(last.confusion, last.labels, heading, picture)
+    say(f"accuracy    {evaluation_dir / 'accuracy.json'}, {picture}")
+    say(
+        f"compared    Keras with the integer reference: {sum(c.total for c in compared):,} values, "
+        f"all layers of {sum(c.clips for c in compared):,} clips, 0 mismatches"
+    )
+
+
+def parse_flags() -> argparse.Namespace:
+    parser = Parser(__doc__, EXAMPLE)
+    parser.add_argument("--checkpoint", type=Path, required=True, help="checkpoint of train.py")
+    add_data_flags(parser)
+    add = parser.add_argument
+    add(
+        "--test_dir",
+        type=Path,
+        help="evaluate this folder, one folder a label, instead of DATA_DIR",
+    )
+    add("--output_dir", type=Path, help="folder of the export (default: weights/<name>)")
+    add("--vectors_dir", type=Path, help="folder of the vectors (default: golden/vectors/<name>)")
+    add(
+        "--evaluation_dir", type=Path, help="folder of accuracies (default: work/evaluation/<name>)"
+    )
+    add_model_flags(parser)
+    return parser.parse_args()
+
+
+def check_flags(flags: argparse.Namespace, checkpoint: Checkpoint) -> None:
+    """Raise ValueError if a network flag was given that contradicts the checkpoint."""
+    features = checkpoint.features
+    for name, found in (
+        ("model_size_info", checkpoint.size.info),
+        ("shifts", checkpoint.size.shifts),
+        ("wanted_words", checkpoint.data.wanted_words),
+        ("sample_rate", features.sample_rate_hz),
+        ("clip_duration_ms", features.clip_ms),
+        ("window_size_ms", features.window_ms),
+        ("window_stride_ms", features.stride_ms),
+        ("dct_coefficient_count", features.coefficients),
+    ):
+        given = getattr(flags, name)
+        given = tuple(given) if isinstance(given, list) else given
+        if given is not None and given != found:
+            raise ValueError(
+                f"{name}: expected the checkpoint's {as_flag(found)}, got {as_flag(given)}"
+            )
+
+
+def as_flag(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def check_exactness(network: IntegerNetwork) -> None:
+    """Raise ValueError if a sum in the Keras forward pass could leave float32's exact integers."""
+    bound = magnitude_bound(network)
+    if bound >= FLOAT32_EXACT:
+        raise ValueError(f"network: expected sums below 2^24 for exact float32, got up to {bound}")
+
+
+def export(
+    checkpoint: Checkpoint, verifier: Verifier, weights_dir: Path, vectors_dir: Path
+) -> Comparison:
+    """Compare Keras and reference on the checkpoint's own clips, then write the whole export."""
+    comparison, _ = verifier.compare_all(checkpoint.cases)
+    exported = export_network(verifier.network, checkpoint.cases, checkpoint.case_labels)
+    stored = {checkpoint.name: checkpoint.to_bytes()}
+    evidence = evidence_bytes(
+        exported.network_digest,
+        {**exported.artefacts, **{f"weights/{name}": data for name, data in stored.items()}},
+        [Rung("golden.reference", "Keras forward pass", comparison)],
+        package_versions(PACKAGES),
+    )
+    write_export(exported, weights_dir, vectors_dir, {**stored, "evidence.json": evidence})
+    return comparison
+
+
+def example_sets(flags: argparse.Namespace, checkpoint: Checkpoint) -> list[tuple[str, Examples]]:
+    """Return the sets to evaluate by title, the test set last."""
+    cache = FeatureCache(flags.cache_dir)
+    if flags.test_dir is not None:
+        with progress_bar("features") as progress:
+            known, other = read_test_folder(
+                flags.test_dir, checkpoint.labels, checkpoint.features, cache, progress
+            )
+        sets = [("other words as _unknown_", other)] if len(other) else []
+        return [*sets, (f"test set {flags.test_dir.name}", known)]
+    prepare_default_data(flags.data_dir)
+    with progress_bar("features"):
+        data = SpeechData(flags.data_dir, checkpoint.data, checkpoint.features, cache)
+        return [
+            (f"{partition} partition", data.evaluation_examples(partition))
+            for partition in PARTITIONS
+        ]
+
+
+def show(result: Result) -> None:
+    """Print accuracy and confusion matrix."""
+    table = Table(title=f"{result.title}: {result.accuracy:.2%} of {result.clips:,} clips")
+    table.add_column("true \\ predicted")
+    for label in result.labels:
+        table.add_column(label, justify="right")
+    table.add_column("recall", justify="right")
+    for index, label in enumerate(result.labels):
+        row = result.confusion[index]
+        recall = f"{row[index] / row.sum():.1%}" if row.sum() else "-"
+        table.add_row(label, *map(str, row), recall)
+    CONSOLE.print(table)
+
+
+def accuracy_json(network: IntegerNetwork, results: list[Result]) -> str:
+    content = {
+        "network_digest": network.digest,
+        "labels": list(network.labels),
+        "results": [
+            {
+                "title": result.title,
+                "clips": result.clips,
+                "accuracy": result.accuracy,
+                "confusion": result.confusion.tolist(),
+                "values_compared": result.comparison.total,
+                "mismatches": 0,
+            }
+            for result in results
+        ],
+    }
+    return json_bytes(content).decode()
+
+
+if __name__ == "__main__":
+    run_command(main)

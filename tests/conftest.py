@@ -1,0 +1,71 @@
+"""What every test runs under: quiet TensorFlow, hypothesis profiles, real clips, required tools."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
+SPEECH_VARIABLE = "KWS_SPEECH_DIR"
+
+# No deadlines: machines differ. In CI always the same examples: a red run can be repeated.
+hypothesis.settings.register_profile("local", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("ci" if IN_CI else "local")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Stop before the first test if the variable that names the real clips names no folder."""
+    folder = os.environ.get(SPEECH_VARIABLE)
+    if folder and not Path(folder).is_dir():
+        raise pytest.UsageError(f"{SPEECH_VARIABLE}: expected a folder, found none at '{folder}'")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say which clips the `data` tests use, or that they are left out."""
+    folder = os.environ.get(SPEECH_VARIABLE)
+    if not folder:
+        return f"real clips: {SPEECH_VARIABLE} is not set, so tests marked 'data' are left out"
+    return f"real clips: {folder}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests that need real clips when there are none."""
+    if os.environ.get(SPEECH_VARIABLE):
+        return
+    left_out = [item for item in items if item.get_closest_marker("data")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tests marked `rtl` need Icarus."""
+    if item.get_closest_marker("rtl"):
+        _require("iverilog")
+
+
+@pytest.fixture
+def require_tool() -> Callable[[str], None]:
+    """A function that skips the test if the command it is given is missing; in CI it fails."""
+    return _require
+
+
+@pytest.fixture
+def speech_dir() -> Path:
+    """The folder of real clips, for tests marked `data`."""
+    return Path(os.environ[SPEECH_VARIABLE])
+
+
+def _require(command: str) -> None:
+    if shutil.which(command) is None:
+        message = f"{command} is not on the path; `make setup` installs it"
+        pytest.fail(message) if IN_CI else pytest.skip(message)

@@ -1,0 +1,1 @@
+"""Tests of value ranges, bit widths, schedules and cycles."""

@@ -1,0 +1,241 @@
+"""The reference against the published values, a plain-Python network and the algebra of the layers."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from golden import reference
+from golden.network import (
+    Convolution,
+    DepthwiseConvolution,
+    FeatureSettings,
+    FullyConnected,
+    GlobalMaxPool,
+    IntegerNetwork,
+    Node,
+    ShiftRelu,
+)
+from tests.networks import networks_with_fingerprints, random_fingerprints, random_network
+
+KNOWN_FINGERPRINT = Path(__file__).parent / "data" / "known_fingerprint.txt"
+KNOWN_FILTERS = (
+    [[2, -5, -4, -7], [1, -2, -7, -12], [0, 1, 0, -6], [0, -1, -8, -9]],
+    [[0, 0, -13, 4], [-2, 5, -6, 1], [-3, 3, 4, -3], [-2, 1, 12, 2]],
+)
+
+
+def known_network() -> IntegerNetwork:
+    """The two published filters; the fully connected layer behind them only completes a network."""
+    weights = np.array(KNOWN_FILTERS)[..., np.newaxis]
+    outputs = 14 * 4 * 2
+    fully_connected = np.zeros((2, outputs), np.int8), np.zeros(2, np.int32)
+    nodes = (
+        Convolution("conv_1", "fingerprint", weights, (2, 2), "VALID"),
+        FullyConnected("fc1", "conv_1", *fully_connected),
+    )
+    return IntegerNetwork(nodes, ("yes", "no"), (30, 10), FeatureSettings())
+
+
+def test_published_fingerprint_gives_the_published_convolution() -> None:
+    fingerprint = np.loadtxt(KNOWN_FINGERPRINT, dtype=np.int64)
+    assert fingerprint[:4, :4].tolist() == [
+        [-18, 0, 1, 1], [19, 0, -3, -1], [20, -2, -3, 0], [20, -2, -3, 0],
+    ]  # fmt: skip
+    convolution = reference.run(known_network(), fingerprint[np.newaxis]).layers["conv_1"]
+    assert convolution.shape == (1, 14, 4, 2)
+    assert convolution[0, 0, 0].tolist() == [29, -186]
+
+
+def plain_layers(network: IntegerNetwork, fingerprint: list[list[int]]) -> dict[str, Any]:
+    """Compute every layer with Python integers, loops and nested lists alone."""
+    layers: dict[str, Any] = {"fingerprint": [[[value] for value in row] for row in fingerprint]}
+    for node in network.nodes:
+        layers[node.name] = plain_layer(node, layers[node.input])
+    layers["fingerprint"] = fingerprint
+    return layers
+
+
+def plain_layer(node: Node, values: Any) -> Any:
+    match node:
+        case Convolution() | DepthwiseConvolution():
+            return plain_convolution(node, values)
+        case ShiftRelu():
+            return plain_shift_relu(values, node.shift)
+        case GlobalMaxPool():
+            channels = range(len(values[0][0]))
+            return [[[max(pixel[k] for row in values for pixel in row) for k in channels]]]
+        case FullyConnected():
+            flat = plain_flat(values)
+            return [
+                sum(weight * value for weight, value in zip(row, flat, strict=True)) + bias
+                for row, bias in zip(node.weights.tolist(), node.biases.tolist(), strict=True)
+            ]
+    raise TypeError(node)
+
+
+def plain_convolution(node: Convolution | DepthwiseConvolution, values: Any) -> Any:
+    weights = node.weights.tolist()
+    kernel = (len(weights[0]), len(weights[0][0]))
+    grid, before = [], []
+    for size, extent, step in zip((len(values), len(values[0])), kernel, node.stride, strict=True):
+        if node.padding == "SAME":
+            grid.append(-(-size // step))
+            before.append(max((grid[-1] - 1) * step + extent - size, 0) // 2)
+        else:
+            grid.append(len(range(0, size - extent + 1, step)))
+            before.append(0)
+
+    def at(time: int, coefficient: int, channel: int) -> int:
+        inside = 0 <= time < len(values) and 0 <= coefficient < len(values[0])
+        return values[time][coefficient][channel] if inside else 0
+
+    def output(t: int, c: int, k: int) -> int:
+        total = 0
+        for i, j, channel in product(
+            range(kernel[0]), range(kernel[1]), range(len(weights[0][0][0]))
+        ):
+            source = k if isinstance(node, DepthwiseConvolution) else channel
+            time, coefficient = t * node.stride[0] + i, c * node.stride[1] + j
+            value = at(time - before[0], coefficient - before[1], source)
+            total += weights[k][i][j][channel] * value
+        return total
+
+    return [
+        [[output(t, c, k) for k in range(len(weights))] for c in range(grid[1])]
+        for t in range(grid[0])
+    ]
+
+
+def plain_shift_relu(values: Any, shift: int) -> Any:
+    if isinstance(values, list):
+        return [plain_shift_relu(value, shift) for value in values]
+    return max(values // 2**shift, 0)
+
+
+def plain_flat(values: Any) -> list[int]:
+    if isinstance(values, list):
+        return [leaf for value in values for leaf in plain_flat(value)]
+    return [values]
+
+
+@settings(max_examples=60)
+@given(networks_with_fingerprints(max_count=2))
+def test_every_layer_equals_the_plain_python_network(case: tuple[IntegerNetwork, Any]) -> None:
+    network, fingerprints = case
+    result = reference.run(network, fingerprints)
+    for clip, fingerprint in enumerate(fingerprints.tolist()):
+        for name, expected in plain_layers(network, fingerprint).items():
+            assert result.layers[name][clip].tolist() == expected, (clip, name)
+
+
+def test_default_network_equals_the_plain_python_network() -> None:
+    network = random_network(3, filters=5, outputs=3)
+    fingerprint = random_fingerprints(3, 1)
+    result = reference.run(network, fingerprint)
+    for name, expected in plain_layers(network, fingerprint[0].tolist()).items():
+        assert result.layers[name][0].tolist() == expected, name
+
+
+@given(networks_with_fingerprints())
+def test_layers_are_int64_of_the_declared_shapes_in_network_order(
+    case: tuple[IntegerNetwork, Any],
+) -> None:
+    network, fingerprints = case
+    result = reference.run(network, fingerprints)
+    assert list(result.layers) == ["fingerprint", *(node.name for node in network.nodes)]
+    assert np.array_equal(result.layers["fingerprint"], fingerprints)
+    for node in network.nodes:
+        assert result.layers[node.name].shape == (len(fingerprints), *network.shapes[node.name])
+        assert result.layers[node.name].dtype == np.int64
+    assert result.logits is result.layers[network.output_name]
+
+
+@given(networks_with_fingerprints(max_count=4))
+def test_clips_of_a_batch_do_not_touch_each_other(case: tuple[IntegerNetwork, Any]) -> None:
+    network, fingerprints = case
+    together = reference.run(network, fingerprints).logits
+    alone = [reference.run(network, clip[np.newaxis]).logits[0] for clip in fingerprints]
+    assert together.tolist() == np.array(alone).tolist()
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 12), st.integers(-(2**20), 2**20))
+def test_max_pool_commutes_with_shift_and_relu(seed: int, shift: int, centre: int) -> None:
+    values = np.random.default_rng(seed).integers(centre - 5000, centre + 5000, (2, 5, 3, 4))
+    pool, shift_relu = GlobalMaxPool("pool", "x"), ShiftRelu("relu", "x", shift)
+    pooled_last = reference.compute(pool, reference.compute(shift_relu, values))
+    pooled_first = reference.compute(shift_relu, reference.compute(pool, values))
+    assert pooled_last.tolist() == pooled_first.tolist()
+
+
+@given(networks_with_fingerprints())
+def test_a_convolution_without_bias_is_homogeneous(case: tuple[IntegerNetwork, Any]) -> None:
+    network, fingerprints = case
+    small = fingerprints // 4
+    once = reference.run(network, small).layers["first"]
+    assert reference.run(network, small * 4).layers["first"].tolist() == (4 * once).tolist()
+
+
+@pytest.mark.parametrize(
+    ("logits", "index"),
+    [([5, 5, 1], 0), ([1, 5, 5], 1), ([-3, -3, -3], 0), ([0, -1, 0], 0), ([1, 2, 3], 2)],
+)
+def test_of_equal_logits_the_first_wins(logits: list[int], index: int) -> None:
+    layer = np.array([logits])
+    assert reference.Inference({"fc1": layer}, layer).label_indices.tolist() == [index]
+
+
+def test_ties_of_a_network_go_to_the_lowest_index() -> None:
+    network = random_network(0, filters=2, outputs=2, weights=(0, 0), biases=(7, 7))
+    assert reference.run(network, random_fingerprints(0, 3)).label_indices.tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "step"), list(product(range(1, 9), range(1, 6), range(1, 4)))
+)
+def test_same_padding_centres_the_windows_with_the_odd_zero_behind(
+    size: int, kernel: int, step: int
+) -> None:
+    before, after = reference.same_padding(size, kernel, step)
+    windows = -(-size // step)
+    needed = max((windows - 1) * step + kernel - size, 0)
+    assert (before + after, after - before) == (needed, needed % 2)
+
+
+def test_no_clips_give_no_logits() -> None:
+    empty = np.zeros((0, 30, 10), np.int8)
+    assert reference.run(random_network(0), empty).logits.shape == (0, 4)
+
+
+@pytest.mark.parametrize(
+    ("fingerprints", "kind", "message"),
+    [
+        (
+            np.zeros((1, 30, 9), int),
+            ValueError,
+            r"expected shape \('N', 30, 10\), got \(1, 30, 9\)",
+        ),
+        (np.zeros((30, 10), int), ValueError, r"expected shape \('N', 30, 10\), got \(30, 10\)"),
+        (np.zeros((1, 30, 10)), TypeError, "expected an array of integers, got float64"),
+        (np.zeros((1, 30, 10), bool), TypeError, "expected an array of integers, got bool"),
+        ([[0]], TypeError, "expected an array of integers, got list"),
+        (np.full((1, 30, 10), 32), ValueError, r"integers in -32..31, got 32 at \(0, 0, 0\)"),
+        (np.full((1, 30, 10), -33), ValueError, r"integers in -32..31, got -33 at \(0, 0, 0\)"),
+    ],
+)
+def test_what_is_no_fingerprint_is_refused(
+    fingerprints: Any, kind: type[Exception], message: str
+) -> None:
+    with pytest.raises(kind, match=rf"^fingerprints: .*{message}$"):
+        reference.run(random_network(0), fingerprints)
+
+
+def test_an_unknown_node_has_no_arithmetic() -> None:
+    with pytest.raises(TypeError, match=r"^x: no arithmetic for a Node$"):
+        reference.compute(Node("x", "fingerprint"), np.zeros((1, 1, 1, 1), np.int64))

@@ -1,0 +1,171 @@
+"""Random networks and fingerprints for every test: by seed, or as hypothesis strategies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from hypothesis import strategies as st
+
+from golden.integer_math import WEIGHT_MAX, WEIGHT_MIN
+from golden.network import (
+    INPUT_MAX,
+    INPUT_MIN,
+    INPUT_NAME,
+    Convolution,
+    DepthwiseConvolution,
+    FeatureSettings,
+    FullyConnected,
+    GlobalMaxPool,
+    IntegerNetwork,
+    Node,
+    ShiftRelu,
+)
+
+LABELS = ("_silence_", "_unknown_", "yes", "no")
+
+
+def random_network(
+    seed: int,
+    filters: int = 48,
+    outputs: int = 16,
+    labels: int = 4,
+    *,
+    kernel: tuple[int, int] = (4, 4),
+    stride: tuple[int, int] = (2, 2),
+    depthwise_kernel: tuple[int, int] = (3, 3),
+    shifts: tuple[int, int, int] = (3, 4, 8),
+    weights: tuple[int, int] = (WEIGHT_MIN, WEIGHT_MAX),
+    biases: tuple[int, int] = (-2000, 2000),
+    input_shape: tuple[int, int] = (30, 10),
+) -> IntegerNetwork:
+    """Return a network of the default topology with uniformly random weights and biases.
+
+    `weights` and `biases` are inclusive ranges; equal ends make every weight that extreme.
+    """
+    rng = np.random.default_rng(seed)
+    nodes = (
+        Convolution(
+            "conv_1", INPUT_NAME, _draw(rng, weights, (filters, *kernel, 1)), stride, "VALID"
+        ),
+        ShiftRelu("conv_1_relu", "conv_1", shifts[0]),
+        DepthwiseConvolution(
+            "dw_conv", "conv_1_relu", _draw(rng, weights, (filters, *depthwise_kernel, 1))
+        ),
+        ShiftRelu("dw_conv_relu", "dw_conv", shifts[1]),
+        GlobalMaxPool("max_pool", "dw_conv_relu"),
+        Convolution("pw_conv", "max_pool", _draw(rng, weights, (outputs, 1, 1, filters))),
+        ShiftRelu("pw_conv_relu", "pw_conv", shifts[2]),
+        FullyConnected(
+            "fc1",
+            "pw_conv_relu",
+            _draw(rng, weights, (labels, outputs)),
+            _draw(rng, biases, (labels,)),
+        ),
+    )
+    return IntegerNetwork(nodes, label_names(labels), input_shape, features_for(input_shape))
+
+
+def random_fingerprints(
+    seed: int, count: int, shape: tuple[int, int] = (30, 10), *, extremes: bool = False
+) -> npt.NDArray[np.int8]:
+    """Return int8 fingerprints `(count, *shape)`, uniform in -32..31, or only -32 and 31."""
+    rng = np.random.default_rng(seed)
+    if extremes:
+        return rng.choice(np.array([INPUT_MIN, INPUT_MAX], np.int8), size=(count, *shape))
+    return rng.integers(INPUT_MIN, INPUT_MAX + 1, (count, *shape), dtype=np.int8)
+
+
+def features_for(input_shape: tuple[int, int]) -> FeatureSettings:
+    """Return settings (the defaults where they fit) that make fingerprints of `input_shape`."""
+    frames, coefficients = input_shape
+    default = FeatureSettings()
+    if input_shape == (default.frames, default.coefficients):
+        return default
+    clip_ms = int(default.window_ms) + int(default.stride_ms) * (frames - 1)
+    return FeatureSettings(clip_ms=clip_ms, coefficients=coefficients)
+
+
+def label_names(count: int) -> tuple[str, ...]:
+    """Return `count` different labels, the usual ones first."""
+    return (LABELS + tuple(f"word_{index}" for index in range(len(LABELS), count)))[:count]
+
+
+@st.composite
+def networks(draw: st.DrawFn) -> IntegerNetwork:
+    """Small networks of every node kind in many arrangements, weights up to the extremes."""
+    frames, coefficients = draw(st.integers(4, 9)), draw(st.integers(3, 6))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    weights = draw(st.sampled_from([(WEIGHT_MIN, WEIGHT_MAX), (-3, 3), (31, 31), (-32, -32)]))
+    filters = draw(st.integers(1, 5))
+    nodes: list[Node] = [
+        Convolution(
+            "first",
+            INPUT_NAME,
+            _draw(rng, weights, (filters, draw(st.integers(1, 4)), draw(st.integers(1, 3)), 1)),
+            draw(_strides),
+            draw(_paddings),
+        )
+    ]
+    _append_shift(draw, nodes)
+    if draw(st.booleans()):
+        kernel = (draw(st.integers(1, 3)), draw(st.integers(1, 3)))
+        source = draw(st.sampled_from([node.name for node in nodes]))  # not always the latest
+        depthwise = _draw(rng, weights, (filters, *kernel, 1))
+        nodes.append(DepthwiseConvolution("depthwise", source, depthwise, draw(_strides)))
+        _append_shift(draw, nodes)
+    if draw(st.booleans()):
+        nodes.append(GlobalMaxPool("pool", nodes[-1].name))
+    if draw(st.booleans()):
+        outputs = draw(st.integers(1, 4))
+        nodes.append(
+            Convolution("pointwise", nodes[-1].name, _draw(rng, weights, (outputs, 1, 1, filters)))
+        )
+        _append_shift(draw, nodes)
+    labels = draw(st.integers(1, 5))
+    inputs = int(np.prod(_shape_after(nodes, (frames, coefficients, 1))))
+    biases = draw(st.sampled_from([(-50, 50), (-(2**31), 2**31 - 1)]))
+    nodes.append(
+        FullyConnected(
+            "logits",
+            nodes[-1].name,
+            _draw(rng, weights, (labels, inputs)),
+            _draw(rng, biases, (labels,)),
+        )
+    )
+    shape = (frames, coefficients)
+    return IntegerNetwork(tuple(nodes), label_names(labels), shape, features_for(shape))
+
+
+@st.composite
+def networks_with_fingerprints(
+    draw: st.DrawFn, max_count: int = 3
+) -> tuple[IntegerNetwork, npt.NDArray[np.int8]]:
+    """A small network and one to `max_count` fingerprints for it, uniform or extreme."""
+    network = draw(networks())
+    seed, count = draw(st.integers(0, 2**32 - 1)), draw(st.integers(1, max_count))
+    return network, random_fingerprints(
+        seed, count, network.input_shape, extremes=draw(st.booleans())
+    )
+
+
+_strides = st.tuples(st.integers(1, 2), st.integers(1, 2))
+_paddings = st.sampled_from(["SAME", "VALID"])
+
+
+def _append_shift(draw: st.DrawFn, nodes: list[Node]) -> None:
+    if draw(st.booleans()):
+        nodes.append(ShiftRelu(f"{nodes[-1].name}_relu", nodes[-1].name, draw(st.integers(0, 6))))
+
+
+def _shape_after(nodes: list[Node], shape: tuple[int, ...]) -> tuple[int, ...]:
+    for node in nodes:
+        shape = node.output_shape(shape)
+    return shape
+
+
+def _draw(
+    rng: np.random.Generator, bounds: tuple[int, int], shape: tuple[int, ...]
+) -> npt.NDArray[Any]:
+    return rng.integers(bounds[0], bounds[1] + 1, shape)
