@@ -76,9 +76,7 @@ def weight_header(network: IntegerNetwork) -> str:
             for name, array in named_arrays(network).items()
             if name.startswith(prefix)
         ]
-    text = "\n\n".join([*sections, "#endif /* WEIGHT_H */"]) + "\n"
-    _expect_each_macro_once(text)
-    return text
+    return "\n\n".join([*sections, "#endif /* WEIGHT_H */"]) + "\n"
 
 
 def parse_header(text: str, source: str = "weight.h") -> IntegerNetwork:
@@ -182,16 +180,6 @@ def _unquoted(quoted: str) -> str:
     return plain.decode()
 
 
-def _expect_each_macro_once(text: str) -> None:
-    names = re.findall(r"^#define (?!WEIGHT_H)(\w+)", text, re.MULTILINE)
-    names += re.findall(r"_t (\w+)\[", text)
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(
-                f"weight.h: expected node names that differ as macros, {name} comes twice"
-            )
-
-
 def _tokens(text: str) -> Iterator[Token]:
     """Yield the code of a C text without comments; a directive ends with a newline token."""
     blanked = _COMMENT.sub(lambda comment: "\n" * comment[0].count("\n") or " ", text)
@@ -234,8 +222,9 @@ class _Header:
             raise ValueError(f"{self._source}: {error}") from error
 
     def text(self, macro: str) -> str:
+        quoted = self._macro(macro).text
         try:
-            return _unquoted(self._macro(macro).text)
+            return _unquoted(quoted)
         except ValueError:
             raise self._error(macro, "a string") from None
 
@@ -269,8 +258,9 @@ class _Header:
         while tokens.take("'['").text == "[":
             shape.append(tokens.integer(np.int64))
             tokens.expect("]")
-        if not shape or min(shape) < 1:
-            raise tokens.error(self._tokens[start].line, f"sizes of {name} above 0", str(shape))
+        if not 1 <= len(shape) <= 4 or min(shape) < 1:
+            expected = f"1 to 4 sizes of {name} above 0"
+            raise tokens.error(self._tokens[start].line, expected, str(shape))
         return read_nested(tokens, tuple(shape), "{}", dtype)
 
     def _integer(self, macro: str) -> int:
@@ -279,8 +269,9 @@ class _Header:
         return value
 
     def _number(self, macro: str, kind: type[int] | type[float]) -> int | float:
+        text = self._macro(macro).text
         try:
-            return kind(self._macro(macro).text)
+            return kind(text)
         except ValueError:
             raise self._error(macro, "a number") from None
 
@@ -307,5 +298,7 @@ def _expect_same_code(source: str, found: list[Token], expected: list[Token]) ->
 
 
 def _line_of(tokens: list[Token], token: Token) -> str:
+    if token not in tokens:
+        return token.text  # the end of the file
     line = [other.text for other in tokens if other.line == token.line]
     return repr(" ".join(line).strip())

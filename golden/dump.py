@@ -42,7 +42,13 @@ _BANNER = """\
 """
 _TITLE = re.compile(r"# layer (\S+) shape ([1-9]\d*(?: [1-9]\d*)*) axes (\S+(?: \S+)*)")
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
-_FACTS = {"network digest": "[0-9a-f]{64}", "clip": "[0-9]{1,9}", "label": ".+", "answer": ".+"}
+_FACTS = {
+    "network digest": "[0-9a-f]{64}",
+    "clip": "[0-9]{1,9}",
+    "label": ".+",
+    "answer": ".+",
+    "layers": "[0-9]{1,6}",  # so that a file cut off between two layers is noticed
+}
 
 
 @dataclass(frozen=True)
@@ -132,10 +138,9 @@ def compare(expected: Layers, found: Layers, *, batched: bool = False) -> Compar
 
 def compare_dumps(expected: Dump, found: Dump) -> Comparison:
     """Compare two dumps: digest, clip, label and answer, then every layer. Raises as `compare`."""
-    for field in ("digest", "clip", "label", "answer"):
-        ours, theirs = getattr(expected, field), getattr(found, field)
-        if ours != theirs:
-            raise LayerMismatch(f"{field}: expected {ours}, got {theirs}")
+    for key, ours, theirs in zip(_FACTS, _facts(expected), _facts(found), strict=True):
+        if ours != theirs and key != "layers":  # which layer is missing says more than how many
+            raise LayerMismatch(f"{key}: expected {ours}, got {theirs}")
     return compare(expected.layers, found.layers)
 
 
@@ -156,8 +161,7 @@ def dump_clip(
 def dump_text(dump: Dump) -> str:
     """Return the text of a golden vector file; equal dumps give equal text."""
     lines = [_BANNER + "".join(f"#     {line}\n" for line in READ_WITH_NUMPY.splitlines()) + "#"]
-    facts = (dump.digest, dump.clip, dump.label, dump.answer)
-    lines += [f"# {key}: {value}" for key, value in zip(_FACTS, facts, strict=True)]
+    lines += [f"# {key}: {value}" for key, value in zip(_FACTS, _facts(dump), strict=True)]
     for name, layer in dump.layers.items():
         sizes, axes = " ".join(map(str, layer.shape)), " ".join(layer_axes(layer.ndim))
         lines += ["", f"# layer {name} shape {sizes} axes {axes}"]
@@ -180,7 +184,9 @@ def parse_dump(text: str, source: str = "dump") -> Dump:
                 f"{source} line {start + 1}: expected each layer once, got {name} twice"
             )
         layers[name] = layer
-    digest, clip, label, answer = (facts[key] for key in _FACTS)
+    digest, clip, label, answer, count = (facts[key] for key in _FACTS)
+    if len(layers) != int(count) or not text.endswith("\n"):
+        raise ValueError(f"{source}: expected {count} whole layers, found a truncated file")
     return Dump(digest, int(clip), label, answer, layers)
 
 
@@ -223,6 +229,11 @@ def _expect_same_layer(
             values=differs.size,
         )
         raise LayerMismatch(str(mismatch), mismatch)
+
+
+def _facts(dump: Dump) -> tuple[str, int, str, str, int]:
+    """Return what a dump states before its layers, in the order of `_FACTS`."""
+    return dump.digest, dump.clip, dump.label, dump.answer, len(dump.layers)
 
 
 def _parse_facts(source: str, lines: Sequence[str]) -> dict[str, str]:

@@ -157,6 +157,8 @@ def _parse_table(text: str, source: str, columns: int) -> npt.NDArray[np.int64]:
                 f"{source} line {number}: expected {columns} integers, got {line[:40]!r}"
             )
         rows.append([int(cell) for cell in cells])
+    if rows and not text.endswith("\n"):
+        raise ValueError(f"{source}: expected whole lines, found a truncated file")
     if not rows:
         raise ValueError(f"{source}: expected a row for each clip, found none")
     return np.array(rows, np.int64)

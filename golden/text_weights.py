@@ -36,8 +36,9 @@ class WeightText:
 
 def weight_text(network: IntegerNetwork) -> str:
     """Return the text of `example_weight.txt`; equal networks give equal text."""
-    sections = [_BANNER, f"network digest {network.digest}"]
-    for name, array in named_arrays(network).items():
+    arrays = named_arrays(network)
+    sections = [_BANNER, f"network digest {network.digest} arrays {len(arrays)}"]
+    for name, array in arrays.items():
         axes = array_axes(array.ndim)
         shape = " ".join(f"{axis}[{size}]" for axis, size in zip(axes, array.shape, strict=True))
         lines = nested_lines(array, "[]", lambda index: f"# {axes[0]} {index}")  # noqa: B023
@@ -52,7 +53,7 @@ def parse_weight_text(text: str, source: str = "example_weight.txt") -> WeightTe
     first = next((number for number, line in enumerate(lines) if line), len(lines))
     if not starts or starts[0] != first:
         raise ValueError(f"{source} line {first + 1}: expected the network digest, got none")
-    digest = _digest(source, lines, first, [*starts, len(lines)][1])
+    digest, count = _digest(source, lines, first, [*starts, len(lines)][1])
     arrays: dict[str, npt.NDArray[Any]] = {}
     for start, end in zip(starts[1:], [*starts[2:], len(lines)], strict=False):
         name, array = _array(source, lines, start, end)
@@ -61,8 +62,8 @@ def parse_weight_text(text: str, source: str = "example_weight.txt") -> WeightTe
                 f"{source} line {start + 1}: expected each array once, got {name} twice"
             )
         arrays[name] = array
-    if not arrays:
-        raise ValueError(f"{source}: expected at least one array, got none")
+    if len(arrays) != count:
+        raise ValueError(f"{source}: expected {count} arrays, got {len(arrays)}")
     return WeightText(digest, arrays)
 
 
@@ -71,15 +72,15 @@ def read_weight_text(path: Path) -> WeightText:
     return parse_weight_text(files.read_text(path), str(path))
 
 
-def _digest(source: str, lines: list[str], start: int, end: int) -> str:
-    match = re.fullmatch(r"network digest ([0-9a-f]{64})", lines[start])
+def _digest(source: str, lines: list[str], start: int, end: int) -> tuple[str, int]:
+    match = re.fullmatch(r"network digest ([0-9a-f]{64}) arrays ([1-9][0-9]{0,5})", lines[start])
     if match is None:
         raise ValueError(
-            f"{source} line {start + 1}: expected 'network digest' and 64 digits, "
+            f"{source} line {start + 1}: expected 'network digest DIGEST arrays COUNT', "
             f"got {lines[start]!r}"
         )
     Tokens(source, _tokens(lines, start + 1, end)).expect_end()
-    return match[1]
+    return match[1], int(match[2])
 
 
 def _array(source: str, lines: list[str], start: int, end: int) -> tuple[str, npt.NDArray[Any]]:

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from golden import archive, files
+from golden import archive, files, reference
 from golden.network import FeatureSettings, IntegerNetwork
 from quant_models.dataset import DataSettings, data_settings_from
 from quant_models.ds_cnn import ModelSize, Parameters, integer_network
+from quant_models.speech_commands import labels_for
 
 KIND = "ds_cnn checkpoint"
 _CASES = "cases/fingerprints"
@@ -87,8 +88,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises FileNotFoundError or ValueError for one that is missing, truncated, foreign, tampered
     with, or not consistent in itself.
     """
-    if not path.is_file() and path.with_name(f"{path.name}.npz").is_file():
-        path = path.with_name(f"{path.name}.npz")
+    if not path.is_file() and Path(f"{path}.npz").is_file():
+        path = Path(f"{path}.npz")
     stored = archive.read_archive(path, KIND)
     description = stored.description
     arrays = dict(stored.arrays)
@@ -105,7 +106,46 @@ def load_checkpoint(path: Path) -> Checkpoint:
             step=int(description["step"]),
             training=description["training"],
         )
-        checkpoint.network()
-    except (KeyError, TypeError, ValueError) as error:
+        _check_consistent(checkpoint)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not a valid checkpoint: {error}") from error
     return checkpoint
+
+
+def _check_consistent(checkpoint: Checkpoint) -> None:
+    """Raise ValueError or TypeError if one part of a checkpoint contradicts another."""
+    labels = labels_for(checkpoint.data.wanted_words)
+    if checkpoint.labels != labels:
+        raise ValueError(
+            f"labels: expected {' '.join(labels)} as its wanted words say, "
+            f"got {' '.join(map(str, checkpoint.labels))}"
+        )
+    if not 0 <= checkpoint.accuracy <= 1:
+        raise ValueError(f"accuracy: expected 0..1, got {checkpoint.accuracy}")
+    if checkpoint.step < 0:
+        raise ValueError(f"step: expected 0 or more, got {checkpoint.step}")
+    for name, array in checkpoint.parameters.items():
+        if name not in checkpoint.size.parameter_shapes(len(labels)):
+            raise ValueError(f"{name}: expected no such array")
+        if array.dtype != np.float32:
+            raise TypeError(f"{name}: expected float32, got {array.dtype}")
+    _check_cases(checkpoint)
+
+
+def _check_cases(checkpoint: Checkpoint) -> None:
+    cases, indices = checkpoint.cases, checkpoint.case_labels
+    try:
+        reference.check_fingerprints(checkpoint.network(), cases)
+    except (TypeError, ValueError) as error:
+        raise ValueError(str(error).replace("fingerprints", "cases", 1)) from error
+    if len(cases) == 0:
+        raise ValueError("cases: expected at least one, got none")
+    last = len(checkpoint.labels) - 1
+    expected = f"case_labels: expected {len(cases)} integers in 0..{last}, one a case"
+    if not np.issubdtype(indices.dtype, np.integer):
+        raise TypeError(f"{expected}, got {indices.dtype}")
+    if indices.shape != (len(cases),):
+        raise ValueError(f"{expected}, got shape {indices.shape}")
+    outside = indices[(indices < 0) | (indices > last)]
+    if len(outside):
+        raise ValueError(f"{expected}, got {outside.max()}")

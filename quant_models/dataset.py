@@ -168,7 +168,9 @@ class SpeechData:
         self._noise_files = audio_files([noise]) if noise.is_dir() else []
         if not self._noise_files and settings.silence_percentage > 0:
             raise ValueError(f"{noise}: expected recordings of background noise, found none")
-        self._speech_files = audio_files(speech_dirs)
+        self._speech_files = [
+            path for path in audio_files(speech_dirs) if path.parent.name != BACKGROUND_FOLDER
+        ]
         self._content = _content_digest(
             [clip.path for clip in clips] + self._noise_files + self._speech_files
         )

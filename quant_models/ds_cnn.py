@@ -65,8 +65,12 @@ class ModelSize:
         The five are features, kernel height and width, stride height and width; for the second
         layer the kernel is the depthwise one and the features are the pointwise outputs.
 
-        Raises ValueError for another number of layers or of values, or a value below 1.
+        Raises ValueError for another number of layers or of values, a value below 1, or unequal
+        strides in the second layer, which TensorFlow does not compute; TypeError for values that
+        are not integers.
         """
+        _require_integers("model_size_info", info)
+        _require_integers("shifts", shifts)
         if not info or info[0] != 2 or len(info) != 11:
             raise ValueError(
                 "model_size_info: expected 2 layers and five numbers for each "
@@ -76,6 +80,11 @@ class ModelSize:
             raise ValueError(f"model_size_info: expected numbers above 0, got {min(info)}")
         if len(shifts) != 3 or not all(0 <= shift <= 31 for shift in shifts):
             raise ValueError(f"shifts: expected three in 0..31, got {' '.join(map(str, shifts))}")
+        if info[9] != info[10]:
+            raise ValueError(
+                "model_size_info: expected equal strides in the second layer, "
+                f"got {info[9]} and {info[10]}"
+            )
         return ModelSize(
             filters=info[1],
             kernel=(info[2], info[3]),
@@ -92,6 +101,15 @@ class ModelSize:
         first = (self.filters, *self.kernel, *self.stride)
         second = (self.outputs, *self.depthwise_kernel, *self.depthwise_stride)
         return (2, *first, *second)
+
+    def require_fit(self, features: FeatureSettings) -> None:
+        """Raise ValueError if the first kernel is larger than the fingerprint."""
+        frames, coefficients = features.frames, features.coefficients
+        if self.kernel[0] > frames or self.kernel[1] > coefficients:
+            raise ValueError(
+                "model_size_info: expected a first kernel within the fingerprint of "
+                f"{frames} x {coefficients}, got {self.kernel[0]} x {self.kernel[1]}"
+            )
 
     def parameter_shapes(self, label_count: int) -> dict[str, tuple[int, ...]]:
         """Shape of every trained array, by its name in the checkpoint (Keras axis order)."""
@@ -159,7 +177,7 @@ class DsCnn(keras.Model):
 
     def latent_parameters(self) -> dict[str, npt.NDArray[np.float32]]:
         """Return the latent weights as they are trained, by checkpoint name."""
-        return {name: ops.convert_to_numpy(value) for name, value in self.parameters.items()}
+        return {name: ops.convert_to_numpy(value.value) for name, value in self.parameters.items()}
 
     def assign_parameters(self, parameters: Parameters) -> None:
         """Set the latent weights; ValueError names an array that is missing or misshapen."""
@@ -187,11 +205,12 @@ def integer_network(
 
     Raises ValueError for arrays that are missing, misshapen or not finite.
     """
-    for name, shape in size.parameter_shapes(len(labels)).items():
+    shapes = size.parameter_shapes(len(labels))
+    for name, shape in shapes.items():
         if name not in parameters or parameters[name].shape != shape:
             found = parameters[name].shape if name in parameters else "none"
             raise ValueError(f"{name}: expected shape {shape}, got {found}")
-    weights = {name: _integers(name, parameters[name]) for name in parameters}
+    weights = {name: _integers(name, parameters[name]) for name in shapes}
     conv, depthwise, pointwise = size.shifts
     nodes = (
         Convolution(
@@ -222,6 +241,12 @@ def _integers(name: str, latent: npt.NDArray[np.float32]) -> npt.NDArray[np.int6
     if name == FC1_BIASES:
         return rounded
     return np.asarray(saturate(rounded, WEIGHT_MIN, WEIGHT_MAX), np.int64)
+
+
+def _require_integers(name: str, values: Sequence[object]) -> None:
+    for value in values:
+        if type(value) is not int:
+            raise TypeError(f"{name}: expected integers, got {value!r}")
 
 
 def _scale_relu(values: Tensor, shift: int) -> Tensor:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from dataflow.observed import (
     BATCH_CLIPS,
@@ -36,7 +36,6 @@ def binned(values: Any, histogram: Histogram) -> dict[int, int]:
 
 
 @given(networks_with_fingerprints())
-@settings(max_examples=40)
 def test_extremes_and_histograms_are_those_of_plain_loops(
     case: tuple[IntegerNetwork, npt.NDArray[np.int8]],
 ) -> None:

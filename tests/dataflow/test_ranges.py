@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow.ranges import (
@@ -79,7 +79,6 @@ def networks_with_input_ranges(draw: st.DrawFn) -> tuple[IntegerNetwork, tuple[i
 
 
 @given(networks_with_input_ranges())
-@settings(max_examples=60)
 def test_no_input_leaves_the_interval_bounds(
     case: tuple[IntegerNetwork, tuple[int, int], npt.NDArray[Any]],
 ) -> None:
@@ -214,7 +213,6 @@ def test_products_with_operands_that_are_never_negative_need_a_bit_less() -> Non
 
 
 @given(networks_with_input_ranges(), st.randoms(use_true_random=False))
-@settings(max_examples=40)
 def test_no_sum_in_any_order_exceeds_the_magnitude_bound(case: Any, random: Any) -> None:
     network, _, fingerprints = case
     per_layer = magnitude_bounds(network)

@@ -1,4 +1,4 @@
-"""The reference against the published values, a plain-Python network and the algebra of the layers."""
+"""The reference against published values, a plain-Python network and the layers' algebra."""
 
 from __future__ import annotations
 

@@ -252,6 +252,24 @@ def test_answer_with_another_range_is_not_appended(
         whole(),
     ]
     assert fetch(server, tmp_path).read_bytes() == CONTENT
+    assert server.ranges == [None, "bytes=1000-", None]
+
+
+def test_more_bytes_than_announced_are_thrown_away(server: Server, tmp_path: Path) -> None:
+    headers = {"Content-Range": f"bytes 1000-{len(CONTENT) - 1}/{len(CONTENT)}"}
+    server.answers = [
+        whole(sent=1_000),
+        lambda handler: handler.reply(206, headers, CONTENT[1_000:] + b"more"),
+        whole(),
+    ]
+    assert fetch(server, tmp_path).read_bytes() == CONTENT
+    assert server.ranges == [None, "bytes=1000-", None]
+
+
+def test_nothing_at_hand_is_nothing_to_continue(server: Server, tmp_path: Path) -> None:
+    server.answers = [whole(sent=0), whole()]
+    assert fetch(server, tmp_path).read_bytes() == CONTENT
+    assert server.ranges == [None, None]
 
 
 def test_part_of_another_address_is_not_continued(server: Server, tmp_path: Path) -> None:
@@ -282,10 +300,13 @@ def test_wrong_archive_is_removed_and_both_digests_named(server: Server, tmp_pat
     assert names(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    "answer", [whole(), lambda handler: handler.reply(200, {}, CONTENT)], ids=["length", "none"]
+)
 def test_without_digest_the_found_one_is_told_and_nothing_is_lost(
-    server: Server, tmp_path: Path
+    server: Server, tmp_path: Path, answer: Answer
 ) -> None:
-    server.answers = [whole()]
+    server.answers = [answer]
     with pytest.raises(ValueError, match=rf"got none; the file has {DIGEST}: if you trust it"):
         fetch(server, tmp_path, None)
     assert names(tmp_path) == ["speech.tar.gz.part", "speech.tar.gz.part.json"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import random
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -135,12 +136,21 @@ def flip(data: bytes) -> bytes:
     return data[:middle] + bytes([data[middle] ^ 0xFF]) + data[middle + 1 :]
 
 
-@pytest.mark.parametrize("damage", [cut, flip])
+def spoil(data: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + b"\xff" * 1_000 + data[middle + 1_000 :]
+
+
+DATA = random.Random(0).randbytes(200_000)
+TEXT = bytes(random.Random(0).choices(b"ACGT", k=200_000))
+
+
+@pytest.mark.parametrize("content", [DATA, TEXT], ids=["data", "text"])
+@pytest.mark.parametrize("damage", [cut, flip, spoil])
 @pytest.mark.parametrize("mode", ["w:gz", "w:bz2", "w:xz"])
 def test_damaged_tar_is_refused(
-    tmp_path: Path, damage: Callable[[bytes], bytes], mode: str
+    tmp_path: Path, content: bytes, damage: Callable[[bytes], bytes], mode: str
 ) -> None:
-    content = os.urandom(200_000)
     archive = write_tar(tmp_path / "a", [(tar_member("yes/a.wav"), content)], mode)
     archive.write_bytes(damage(archive.read_bytes()))
     refused(archive, "expected a (whole archive, got a broken one|tar or zip archive, got )")
@@ -159,10 +169,22 @@ def test_plain_tar_with_a_damaged_header_in_the_middle_is_refused(tmp_path: Path
     refused(archive, "expected a whole archive, got a broken one: data after its end")
 
 
-def test_damaged_zip_is_refused(tmp_path: Path) -> None:
-    archive = write_zip(tmp_path / "a", [(zipfile.ZipInfo("a.wav"), os.urandom(100_000))])
-    archive.write_bytes(flip(archive.read_bytes()))
+@pytest.mark.parametrize("content", [DATA, TEXT], ids=["data", "text"])
+@pytest.mark.parametrize("damage", [flip, spoil])
+def test_damaged_zip_is_refused(
+    tmp_path: Path, content: bytes, damage: Callable[[bytes], bytes]
+) -> None:
+    archive = write_zip(tmp_path / "a", [(zipfile.ZipInfo("a.wav"), content)])
+    archive.write_bytes(damage(archive.read_bytes()))
     refused(archive, "expected a whole archive, got a broken one: ")
+
+
+def test_zip_of_unknown_compression_is_refused(tmp_path: Path) -> None:
+    archive = write_zip(tmp_path / "a", [(zipfile.ZipInfo("a.wav"), b"x" * 100)])
+    data = bytearray(archive.read_bytes())
+    data[data.index(b"PK\1\2") + 10] = 99  # the method in the central directory
+    archive.write_bytes(data)
+    refused(archive, "expected a whole archive, got a broken one: .*compression")
 
 
 def test_encrypted_zip_is_refused(tmp_path: Path) -> None:

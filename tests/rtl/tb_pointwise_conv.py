@@ -1,7 +1,7 @@
 """Scenarios for `pointwise_conv`: driver, monitor, model and checker, joined in `Bench`.
 
 Runs inside the simulator, started by `scripts.rtl_simulation.simulate`, on the network and the
-pixels of the job. Dimensions come from the network and are compared with what the design elaborated.
+pixels of the job. Dimensions come from the network and are compared with those of the design.
 """
 
 from __future__ import annotations

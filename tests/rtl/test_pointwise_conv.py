@@ -6,21 +6,23 @@ waveform of every simulation.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from dataflow.bit_widths import layer_widths, widths_of_layer
 from dataflow.ranges import interval_bounds
 from dataflow.rtl_parameters import pointwise_layer, pointwise_parameters
 from golden import reference
 from golden.cases import read_cases
-from golden.network import IntegerNetwork
+from golden.network import Convolution, DepthwiseConvolution, IntegerNetwork
 from scripts.rtl_simulation import (
     REPOSITORY,
     RTL_FOLDER,
@@ -138,23 +140,24 @@ def test_waveform_is_written_on_request(tmp_path: Path) -> None:
 
 def test_mismatch_names_layer_channel_integers_pixel_and_cycle(tmp_path: Path) -> None:
     network = NETWORKS["3 to 2"]
-    pixels = extreme_pixels(network)
-    prepare_pointwise(tmp_path, network, pixels)
-    job = json.loads((tmp_path / "job.json").read_text())
-    words = (tmp_path / "weights.mem").read_text().split("\n")
-    words[-2] = words[-2].replace(words[-2].split()[0], f"{~int(words[-2].split()[0], 16) & 63:02x}")
-    (tmp_path / "weights.mem").write_text("\n".join(words))
+    prepare_pointwise(tmp_path, network, extreme_pixels(network))
+    memory = tmp_path / "weights.mem"
+    *lines, last = memory.read_text().splitlines()
+    first_word = last.split()[0]
+    changed = f"{int(first_word, 16) ^ 0b100000:02x}"
+    memory.write_text("\n".join([*lines, last.replace(first_word, changed, 1)]) + "\n")
     result = simulate(TOP, BENCH, tmp_path, "back_to_back")
     assert result.failed == 1
-    (first, *_) = result.scenarios["back_to_back"]["first_mismatches"]
-    assert first.startswith("pw_conv_relu: channel 0: expected ")
-    assert "pixel" in first and "cycle" in first
+    first = result.scenarios["back_to_back"]["first_mismatches"][0]
+    pattern = r"pw_conv_relu: channel 0: expected \d+, got \d+ \(pixel \d+, cycle \d+\)"
+    assert re.fullmatch(pattern, first)
     assert f"mismatch: {first}" in result.excerpt()
-    assert job["parameters"]["IN_CHANNELS"] == 3
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_verilator_has_no_warning(require_tool, tmp_path: Path, name: str) -> None:
+def test_verilator_has_no_warning(
+    require_tool: Callable[[str], None], tmp_path: Path, name: str
+) -> None:
     require_tool("verilator")
     flags = [
         f'-G{key}="{value}"' if isinstance(value, str) else f"-G{key}={value}"
@@ -165,25 +168,95 @@ def test_verilator_has_no_warning(require_tool, tmp_path: Path, name: str) -> No
     assert (lint.returncode, lint.stdout + lint.stderr) == (0, "")
 
 
-def test_defaults_are_clean_and_hold_for_any_weights_of_the_default_topology(
-    require_tool, tmp_path: Path
+def test_defaults_are_the_widths_of_the_worst_default_network(
+    require_tool: Callable[[str], None], tmp_path: Path
 ) -> None:
     require_tool("verilator")
     lint = subprocess.run(
         ["verilator", "--lint-only", "-Wall", str(SOURCE)],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (lint.returncode, lint.stdout + lint.stderr) == (0, "")
-    defaults = default_parameters()
-    # The largest activations come from filters of -32 on inputs of -32, then from taps of 31; the
-    # largest sums from weights of either sign.
-    first, _, depthwise, *rest = random_network(0, weights=(31, 31)).nodes
-    assert depthwise.name == "dw_conv"
-    for weight in (31, -32):
-        network = worst_network(weight)
-        needed = pointwise_parameters(network, "")
-        for name, value in needed.items():
-            if name.endswith("BITS"):
-                assert defaults[name] >= int(value), name
-        for name in ("IN_CHANNELS", "OUT_CHANNELS", "SHIFT", "CHANNEL_BITS", "ADDRESS_BITS"):
-            assert defaults[name] == needed[name]
+    needed = [pointwise_parameters(worst_network(weight), "") for weight in (-32, 31)]
+    worst = {
+        name: max(int(parameters[name]) for parameters in needed)
+        for name in needed[0]
+        if name != "WEIGHT_FILE"
+    }
+    found = re.findall(r"parameter (\w+) *= (\d+)", SOURCE.read_text())
+    assert {name: int(value) for name, value in found} == worst
+
+
+def worst_network(pointwise_weight: int) -> IntegerNetwork:
+    """Return the default topology with the weights that give the widest signals up to `pw_conv`.
+
+    Filters of -32 turn inputs of -32 into the largest activations, and taps of 31 keep them so.
+    """
+    network = random_network(0)
+    weights = {"conv_1": -32, "dw_conv": 31, "pw_conv": pointwise_weight}
+    nodes = tuple(
+        dataclasses.replace(node, weights=np.full_like(node.weights, weights[node.name]))
+        if isinstance(node, Convolution | DepthwiseConvolution)
+        else node
+        for node in network.nodes
+    )
+    return dataclasses.replace(network, nodes=nodes)
+
+
+@pytest.mark.parametrize(
+    ("broken", "rule"),
+    [
+        ({"IN_CHANNELS": 0}, "IN_CHANNELS_of_at_least_1"),
+        ({"OUT_CHANNELS": 0}, "OUT_CHANNELS_of_at_least_1"),
+        ({"IN_BITS": 0}, "IN_BITS_of_at_least_1"),
+        ({"WEIGHT_BITS": 1}, "WEIGHT_BITS_of_at_least_2"),
+        ({"OUT_BITS": 0}, "OUT_BITS_of_at_least_1"),
+        ({"SHIFT": -1}, "SHIFT_of_at_least_0"),
+        ({"PRODUCT_BITS": 16}, "PRODUCT_BITS_above_IN_BITS"),
+        ({"IN_BITS": 2, "PRODUCT_BITS": 5}, "PRODUCT_BITS_of_at_least_WEIGHT_BITS"),
+        ({"ACC_BITS": 21, "OUT_BITS": 4}, "ACC_BITS_of_at_least_PRODUCT_BITS"),
+        ({"OUT_BITS": 20}, "ACC_BITS_of_at_least_SHIFT_plus_OUT_BITS"),
+        ({"CHANNEL_BITS": 5}, "CHANNEL_BITS_to_hold_IN_CHANNELS_minus_1"),
+        ({"OUTPUT_BITS": 3}, "OUTPUT_BITS_to_hold_OUT_CHANNELS_minus_1"),
+        ({"ADDRESS_BITS": 9}, "ADDRESS_BITS_to_hold_every_weight"),
+    ],
+)
+def test_illegal_parameters_stop_elaboration_with_the_rule(
+    tmp_path: Path, broken: dict[str, int], rule: str
+) -> None:
+    flags = [f"-P{TOP}.{name}={value}" for name, value in broken.items()]
+    command = ["iverilog", "-g2005", *flags, "-s", TOP, "-o", str(tmp_path / "sim"), str(SOURCE)]
+    build = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert build.returncode != 0
+    assert f"error: Unknown module type: {TOP}_requires_{rule}\n" in build.stderr
+
+
+def test_every_rule_has_a_test() -> None:
+    rules = set(re.findall(rf"{TOP}_requires_(\w+)", SOURCE.read_text()))
+    (marker,) = test_illegal_parameters_stop_elaboration_with_the_rule.pytestmark
+    assert {rule for _, rule in marker.args[1]} == rules
+
+
+def test_rtl_that_does_not_build_is_one_error_that_names_the_rule(tmp_path: Path) -> None:
+    network = NETWORKS["3 to 2"]
+    prepare_pointwise(tmp_path, network, random_pixels(network, 1))
+    job = json.loads((tmp_path / "job.json").read_text())
+    job["parameters"]["IN_CHANNELS"] = 0
+    (tmp_path / "job.json").write_text(json.dumps(job))
+    with pytest.raises(ValueError, match=r"pointwise_conv: does not build: .*IN_CHANNELS_of"):
+        simulate(TOP, BENCH, tmp_path)
+
+
+def test_pixels_of_another_shape_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        ValueError, match=r"pixels: expected shape \(N, 3\) for pw_conv, got \(4, 2\)"
+    ):
+        prepare_pointwise(tmp_path, NETWORKS["3 to 2"], np.zeros((4, 2), np.int64))
+
+
+def test_waveform_of_another_format_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"waves: expected a file name that ends in \.fst"):
+        simulate(TOP, BENCH, tmp_path, waves=tmp_path / "wave.vcd")

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from scripts.synthetic_speech import SpeechSettings, make_speech, planned_clips
-from scripts.synthetic_voices import ESPEAK, FLITE
+from scripts.synthetic_voices import ESPEAK, FLITE, Voice
 from tests.scripts.test_synthetic_voices import partition
 
 SMALL = SpeechSettings(("yes",), ("nine", "go"), clips_per_word=4, clips_per_other_word=2, voices=3)
@@ -102,6 +102,28 @@ def test_another_seed_changes_every_clip(small_folder: Path, tmp_path: Path) -> 
     before, after = contents(small_folder), contents(tmp_path / "other")
     assert set(before) == set(after)
     assert [name for name in before if before[name] == after[name]] == []
+
+
+def test_two_takes_of_a_word_by_one_voice_differ(small_folder: Path) -> None:
+    (second,) = small_folder.glob("yes/*_nohash_1.wav")
+    first = second.with_name(second.name.replace("_1.wav", "_0.wav"))
+    assert first.read_bytes() != second.read_bytes()
+    begins = {int(np.argmax(np.abs(soundfile.read(path)[0]))) for path in (first, second)}
+    assert len(begins) == 2
+
+
+def test_silence_around_a_word_is_trimmed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def speak_late(voice: Voice, word: str, generator: np.random.Generator, path: Path) -> None:
+        samples = np.zeros(3 * 22_050)
+        samples[2 * 22_050 :][: 22_050 // 5] = 0.1 * np.sin(np.arange(22_050 // 5))
+        soundfile.write(path, samples, 22_050)
+
+    monkeypatch.setattr("scripts.synthetic_speech.speak", speak_late)
+    make_speech(SpeechSettings(("yes",), (), 1, voices=1), tmp_path / "late")
+    (clip,) = (tmp_path / "late").glob("yes/*.wav")
+    samples, _ = soundfile.read(clip)
+    loud = np.flatnonzero(np.abs(samples) > 0.5 * np.abs(samples).max())
+    assert loud[-1] - loud[0] == pytest.approx(16_000 / 5, abs=10)
 
 
 def test_word_longer_than_the_clip_is_cut(tmp_path: Path) -> None:

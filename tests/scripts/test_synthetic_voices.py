@@ -61,5 +61,17 @@ def test_every_accent_applies_a_variant(
 def test_failing_synthesiser_is_named(tmp_path: Path, require_tool: Callable[[str], None]) -> None:
     require_tool(ESPEAK)
     unwritable = tmp_path / "missing" / "a.wav"
-    with pytest.raises(ValueError, match=r"^espeak-ng .*: expected a spoken word, got: "):
+    with pytest.raises(ValueError, match=r"^espeak-ng .*: expected a spoken word, got "):
         speak(Voice(ESPEAK, "f3"), "yes", np.random.default_rng(1), unwritable)
+
+
+def test_empty_file_is_not_taken_for_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synthesiser = tmp_path / ESPEAK  # on a full disk the real one ends like this
+    synthesiser.write_text("#!/bin/sh\n: > $8\n")
+    synthesiser.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ValueError, match=r"got nothing \(is the disk full\?\)$"):
+        speak(Voice(ESPEAK, "f3"), "yes", np.random.default_rng(1), tmp_path / "a.wav")
+    assert (tmp_path / "a.wav").is_file()

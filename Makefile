@@ -1,0 +1,37 @@
+# Verbs only; what they do is in the scripts and commands that they call.
+
+PYTHON := .venv/bin/python
+
+export KERAS_BACKEND := tensorflow
+export TF_CPP_MIN_LOG_LEVEL := 3
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format bench clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
+
+setup: ## install what is missing: Debian packages and .venv
+	@scripts/setup.sh
+
+demo: setup ## run the whole chain on synthesised speech
+	$(PYTHON) scripts/demo.py
+
+test: lint ## lint, then run the tests
+	$(PYTHON) -m pytest
+
+lint: setup ## check format, style and types
+	$(PYTHON) -m ruff format --check
+	$(PYTHON) -m ruff check
+	$(PYTHON) -m mypy
+
+format: setup ## format the sources and sort their imports
+	$(PYTHON) -m ruff check --select I --fix
+	$(PYTHON) -m ruff format
+
+bench: setup ## measure the speed of every stage
+	$(PYTHON) scripts/benchmark.py
+
+clean: ## remove everything that was generated at run time, except .venv
+	rm -rf work .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

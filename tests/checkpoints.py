@@ -1,0 +1,45 @@
+"""Checkpoints with random weights and random fingerprints, by seed."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from golden.network import FeatureSettings
+from quant_models.checkpoint import Checkpoint
+from quant_models.dataset import DataSettings
+from quant_models.ds_cnn import FC1_BIASES, ModelSize, Parameters
+from quant_models.speech_commands import labels_for
+from tests.networks import random_fingerprints
+
+SMALL = (2, 3, 4, 4, 2, 2, 5, 3, 3, 1, 1)
+
+
+def random_parameters(seed: int, size: ModelSize, labels: int) -> Parameters:
+    """Latent weights in steps of half an integer, many of them ties, some beyond the range."""
+    rng = np.random.default_rng(seed)
+    return {
+        name: (rng.integers(-6_000 if name == FC1_BIASES else -80, 80, shape) / 64).astype("f4")
+        for name, shape in size.parameter_shapes(labels).items()
+    }
+
+
+def random_checkpoint(seed: int = 0, cases: int = 8, **changes: Any) -> Checkpoint:
+    """A small checkpoint that is consistent in itself, apart from the `changes` to its fields."""
+    size, data = ModelSize.parse(SMALL), DataSettings()
+    labels = labels_for(data.wanted_words)
+    checkpoint = Checkpoint(
+        size=size,
+        labels=labels,
+        features=FeatureSettings(),
+        data=data,
+        parameters=random_parameters(seed, size, len(labels)),
+        accuracy=0.9507,
+        step=24_200,
+        cases=random_fingerprints(seed, cases),
+        case_labels=np.arange(cases) % len(labels),
+        training={"seed": seed},
+    )
+    return dataclasses.replace(checkpoint, **changes)

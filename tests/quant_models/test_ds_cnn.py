@@ -1,0 +1,312 @@
+"""The Keras model: its sizes, its parameters, and its every layer against the integer reference."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from dataflow.ranges import magnitude_bound
+from golden import reference
+from golden.network import FeatureSettings, IntegerNetwork
+from quant_models.ds_cnn import (
+    CONV_1,
+    DEFAULT_MODEL_SIZE_INFO,
+    FC1,
+    FC1_BIASES,
+    DsCnn,
+    ModelSize,
+    Parameters,
+    integer_network,
+)
+from tests.checkpoints import SMALL, random_parameters
+from tests.networks import LABELS, features_for, label_names, random_fingerprints
+
+FLOAT32_EXACT = 2**24
+DEFAULT = ModelSize.parse(DEFAULT_MODEL_SIZE_INFO)
+
+
+# ---- sizes
+
+
+def test_the_default_sizes_are_read() -> None:
+    assert ModelSize.parse([2, 48, 4, 4, 2, 2, 16, 3, 3, 1, 1], [3, 4, 8]) == ModelSize(
+        filters=48,
+        kernel=(4, 4),
+        stride=(2, 2),
+        outputs=16,
+        depthwise_kernel=(3, 3),
+        depthwise_stride=(1, 1),
+        shifts=(3, 4, 8),
+    )
+
+
+def test_each_number_has_its_place() -> None:
+    size = ModelSize.parse([2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 11], [12, 13, 14])
+    assert (size.filters, size.kernel, size.stride) == (3, (4, 5), (6, 7))
+    assert (size.outputs, size.depthwise_kernel, size.depthwise_stride) == (8, (9, 10), (11, 11))
+    assert size.shifts == (12, 13, 14)
+    assert size.info == (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 11)
+
+
+@pytest.mark.parametrize(
+    ("info", "message"),
+    [
+        ((), "expected 2 layers and five numbers for each (11 numbers), got "),
+        ((2, 48), "expected 2 layers and five numbers for each (11 numbers), got 2 48"),
+        ((3, *SMALL[1:]),
+         "expected 2 layers and five numbers for each (11 numbers), got 3 3 4 4 2 2 5 3 3 1 1"),
+        ((*SMALL, 1),
+         "expected 2 layers and five numbers for each (11 numbers), got 2 3 4 4 2 2 5 3 3 1 1 1"),
+        ((2, 0, 4, 4, 2, 2, 5, 3, 3, 1, 1), "expected numbers above 0, got 0"),
+        ((2, 3, 4, 4, 2, -2, 5, 3, 3, 1, 1), "expected numbers above 0, got -2"),
+        ((2, 3, 4, 4, 2, 2, 5, 3, 3, 1, 2),
+         "expected equal strides in the second layer, got 1 and 2"),
+    ],
+)  # fmt: skip
+def test_wrong_sizes_are_refused(info: tuple[int, ...], message: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        ModelSize.parse(info)
+    assert str(caught.value) == f"model_size_info: {message}"
+
+
+@pytest.mark.parametrize("shifts", [(), (3, 4), (3, 4, 8, 1), (3, -1, 8), (3, 4, 32)])
+def test_wrong_shifts_are_refused(shifts: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError) as caught:
+        ModelSize.parse(SMALL, shifts)
+    text = " ".join(map(str, shifts))
+    assert str(caught.value) == f"shifts: expected three in 0..31, got {text}"
+
+
+def test_sizes_and_shifts_of_another_kind_are_refused() -> None:
+    with pytest.raises(TypeError, match=r"^model_size_info: expected integers, got 48\.0$"):
+        ModelSize.parse([2, 48.0, *SMALL[2:]])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match="^shifts: expected integers, got '4'$"):
+        ModelSize.parse(SMALL, [3, "4", 8])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(("kernel", "coefficients"), [((31, 4), 10), ((4, 11), 10), ((4, 4), 3)])
+def test_a_kernel_larger_than_the_fingerprint_is_refused(
+    kernel: tuple[int, int], coefficients: int
+) -> None:
+    size = ModelSize.parse((2, 3, *kernel, *SMALL[4:]))
+    with pytest.raises(ValueError) as caught:
+        size.require_fit(FeatureSettings(coefficients=coefficients))
+    assert str(caught.value) == (
+        "model_size_info: expected a first kernel within the fingerprint of "
+        f"30 x {coefficients}, got {kernel[0]} x {kernel[1]}"
+    )
+
+
+def test_a_kernel_as_large_as_the_fingerprint_fits() -> None:
+    ModelSize.parse((2, 3, 30, 10, *SMALL[4:])).require_fit(FeatureSettings())
+
+
+# ---- parameters
+
+
+def test_parameters_have_the_documented_names_and_shapes() -> None:
+    assert DEFAULT.parameter_shapes(4) == {
+        "DS-CNN/conv_1/weights": (4, 4, 1, 48),
+        "DS-CNN/conv_ds_1/dw_conv/depthwise_weights": (3, 3, 48, 1),
+        "DS-CNN/conv_ds_1/pw_conv/weights": (1, 1, 48, 16),
+        "DS-CNN/fc1/weights": (16, 4),
+        "DS-CNN/fc1/biases": (4,),
+    }
+
+
+def test_the_model_trains_exactly_these_parameters() -> None:
+    model = DsCnn(DEFAULT, 4)
+    shapes = {name: array.shape for name, array in model.latent_parameters().items()}
+    assert shapes == DEFAULT.parameter_shapes(4)
+    assert len(model.trainable_variables) == 5
+    assert sum(np.prod(shape) for name, shape in shapes.items() if name != FC1_BIASES) == 2_032
+
+
+def test_initial_weights_follow_the_seed() -> None:
+    first, again, other = (DsCnn(DEFAULT, 4, seed).latent_parameters() for seed in (1, 1, 2))
+    assert all(np.array_equal(first[name], again[name]) for name in first)
+    assert not np.array_equal(first[CONV_1], other[CONV_1])
+
+
+def test_assigned_parameters_are_given_back() -> None:
+    parameters = random_parameters(5, DEFAULT, 4)
+    model = DsCnn(DEFAULT, 4)
+    model.assign_parameters(parameters)
+    found = model.latent_parameters()
+    assert list(found) == list(parameters)
+    assert all(np.array_equal(found[name], parameters[name]) for name in parameters)
+
+
+def test_parameters_that_are_missing_or_misshapen_are_refused() -> None:
+    model, parameters = DsCnn(DEFAULT, 4), dict(random_parameters(0, DEFAULT, 4))
+    del parameters[FC1]
+    for refuse in (
+        lambda: model.assign_parameters(parameters),
+        lambda: integer_network(DEFAULT, parameters, LABELS, FeatureSettings()),
+    ):
+        with pytest.raises(ValueError, match=r"^DS-CNN/fc1/weights: .* \(16, 4\), got none$"):
+            refuse()
+    parameters[FC1] = np.zeros((4, 16), np.float32)
+    for refuse in (
+        lambda: model.assign_parameters(parameters),
+        lambda: integer_network(DEFAULT, parameters, LABELS, FeatureSettings()),
+    ):
+        with pytest.raises(ValueError, match=r"^DS-CNN/fc1/weights: .*, got \(4, 16\)$"):
+            refuse()
+
+
+# ---- integers
+
+
+def test_latent_weights_are_rounded_ties_to_even_and_clipped() -> None:
+    size = ModelSize.parse((2, 1, 2, 4, 2, 2, 1, 3, 3, 1, 1))
+    parameters = dict(random_parameters(0, size, 4))
+    halves = [-65, -64, -63, -5, -1, 1, 3, 63]  # of an integer: -32.5, -32, -31.5, ...
+    parameters[CONV_1] = (np.array(halves).reshape(2, 4, 1, 1) / 64).astype(np.float32)
+    parameters[FC1_BIASES] = (np.array([-12_345, 1, 3, 5]) / 64).astype(np.float32)
+    network = integer_network(size, parameters, LABELS, FeatureSettings())
+    assert network.node("conv_1").weights.ravel().tolist() == [-32, -32, -32, -2, 0, 0, 2, 31]
+    assert network.node("fc1").biases.tolist() == [-6_172, 0, 2, 2]
+
+
+def test_every_integer_of_a_network_is_its_latent_weight_as_a_fraction() -> None:
+    parameters = random_parameters(3, DEFAULT, 4)
+    network = integer_network(DEFAULT, parameters, LABELS, FeatureSettings())
+
+    def expected(value: np.float32) -> int:
+        return min(max(round(Fraction(float(value)) * 32), -32), 31)
+
+    conv, depthwise, pointwise, last, biases = (parameters[name] for name in parameters)
+    for filter_ in range(48):
+        for row in range(4):
+            for column in range(4):
+                found = network.node("conv_1").weights[filter_, row, column, 0]
+                assert found == expected(conv[row, column, 0, filter_])
+        for row in range(3):
+            for column in range(3):
+                found = network.node("dw_conv").weights[filter_, row, column, 0]
+                assert found == expected(depthwise[row, column, filter_, 0])
+        for output in range(16):
+            found = network.node("pw_conv").weights[output, 0, 0, filter_]
+            assert found == expected(pointwise[0, 0, filter_, output])
+    for label in range(4):
+        assert network.node("fc1").biases[label] == round(Fraction(float(biases[label])) * 32)
+        for output in range(16):
+            found = network.node("fc1").weights[label, output]
+            assert found == expected(last[output, label])
+
+
+@pytest.mark.parametrize("name", list(DEFAULT.parameter_shapes(4)))
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_weight_that_is_not_finite_is_refused_by_name(name: str, value: float) -> None:
+    parameters = dict(random_parameters(0, DEFAULT, 4))
+    parameters[name] = parameters[name].copy()
+    parameters[name].flat[-1] = value
+    with pytest.raises(ValueError, match=rf"^{name}: .* expected finite values, got {value} at"):
+        integer_network(DEFAULT, parameters, LABELS, FeatureSettings())
+
+
+# ---- forward pass
+
+
+def assert_layers_agree(
+    size: ModelSize,
+    parameters: Parameters,
+    network: IntegerNetwork,
+    fingerprints: npt.NDArray[np.int8],
+) -> None:
+    """Every layer of the Keras forward pass is that of the reference."""
+    model = DsCnn(size, len(network.labels))
+    model.assign_parameters(parameters)
+    found = model.layer_values(fingerprints, inspect=True)
+    expected = reference.run(network, fingerprints)
+    assert [*found] == [node.name for node in network.nodes]
+    for name, values in found.items():
+        integers = keras.ops.convert_to_numpy(values).reshape(expected.layers[name].shape)
+        assert np.array_equal(integers, expected.layers[name]), name
+    assert np.array_equal(model(fingerprints), expected.logits)
+
+
+@pytest.mark.parametrize("extremes", [False, True])
+def test_the_default_network_computes_what_the_reference_computes(extremes: bool) -> None:
+    parameters = random_parameters(11, DEFAULT, 4)
+    network = integer_network(DEFAULT, parameters, LABELS, FeatureSettings())
+    fingerprints = random_fingerprints(12, 40, extremes=extremes)
+    assert_layers_agree(DEFAULT, parameters, network, fingerprints)
+
+
+@pytest.mark.parametrize("value", [-32, 31])
+def test_all_extreme_fingerprints_and_weights_agree(value: int) -> None:
+    size = ModelSize.parse(DEFAULT_MODEL_SIZE_INFO, (5, 6, 8))
+    for latent in (-2.0, 2.0):
+        parameters = {
+            name: np.full(shape, latent, np.float32)
+            for name, shape in size.parameter_shapes(4).items()
+        }
+        network = integer_network(size, parameters, LABELS, FeatureSettings())
+        assert magnitude_bound(network) < FLOAT32_EXACT
+        fingerprints = np.full((2, 30, 10), value, np.int8)
+        assert_layers_agree(size, parameters, network, fingerprints)
+
+
+@st.composite
+def sizes(draw: st.DrawFn) -> ModelSize:
+    stride = draw(st.integers(1, 3))
+    info = [
+        2, draw(st.integers(1, 6)),
+        *(draw(st.integers(1, 4)) for _ in range(4)),
+        draw(st.integers(1, 6)),
+        *(draw(st.integers(1, 4)) for _ in range(2)), stride, stride,
+    ]  # fmt: skip
+    return ModelSize.parse(info, [draw(st.integers(low, 9)) for low in (2, 2, 0)])
+
+
+@settings(max_examples=40)
+@given(
+    size=sizes(),
+    labels=st.integers(1, 6),
+    shape=st.tuples(st.integers(4, 12), st.integers(4, 8)),
+    seed=st.integers(0, 2**32 - 1),
+    extremes=st.booleans(),
+)
+def test_any_network_computes_what_the_reference_computes(
+    size: ModelSize, labels: int, shape: tuple[int, int], seed: int, extremes: bool
+) -> None:
+    parameters = random_parameters(seed, size, labels)
+    network = integer_network(size, parameters, label_names(labels), features_for(shape))
+    assume(magnitude_bound(network) < FLOAT32_EXACT)
+    fingerprints = random_fingerprints(seed, 3, shape, extremes=extremes)
+    assert_layers_agree(size, parameters, network, fingerprints)
+
+
+def test_inspection_adds_the_map_before_the_pool_and_changes_nothing_else() -> None:
+    model = DsCnn(DEFAULT, 4)
+    model.assign_parameters(random_parameters(2, DEFAULT, 4))
+    fingerprints = random_fingerprints(2, 5)
+    plain, inspected = (model.layer_values(fingerprints, inspect) for inspect in (False, True))
+    assert set(inspected) - set(plain) == {"dw_conv_relu"}
+    assert all(np.array_equal(plain[name], inspected[name]) for name in plain)
+    shifted_map = keras.ops.convert_to_numpy(inspected["dw_conv_relu"])
+    assert np.array_equal(shifted_map.max(axis=(1, 2)), inspected["max_pool"])
+
+
+def test_the_float_twin_differs_in_the_quantisers_alone() -> None:
+    size = ModelSize.parse(SMALL, (0, 0, 0))
+    twins = [DsCnn(size, 4, quantised=quantised) for quantised in (True, False)]
+    integers = np.random.default_rng(0).integers(-2, 3, 1_000)
+    for model in twins:
+        model.assign_parameters(
+            {
+                name: np.resize(integers, shape).astype(np.float32) / 32
+                for name, shape in size.parameter_shapes(4).items()
+            }
+        )
+    fingerprints = random_fingerprints(0, 3)
+    quantised, plain = (model.layer_values(fingerprints) for model in twins)
+    assert all(np.array_equal(quantised[name], plain[name]) for name in quantised)
