@@ -159,9 +159,7 @@ class DsCnn(keras.Model):
         shift = shift_relu if self.quantised else _scale_relu
         values = ops.cast(fingerprints, "float32")[..., None]  # N T C 1
         layers = {}
-        layers["conv_1"] = ops.conv(
-            values, weights[CONV_1], strides=size.stride, padding="valid"
-        )  # N t c filter
+        layers["conv_1"] = self._first_convolution(values, weights[CONV_1])  # N t c filter
         layers["conv_1_relu"] = shift(layers["conv_1"], size.shifts[0])
         layers["dw_conv"] = ops.depthwise_conv(
             layers["conv_1_relu"], weights[DW_CONV], strides=size.depthwise_stride, padding="same"
@@ -175,9 +173,17 @@ class DsCnn(keras.Model):
         layers["fc1"] = ops.matmul(layers["pw_conv_relu"], weights[FC1]) + weights[FC1_BIASES]
         return layers
 
+    def _first_convolution(self, values: Tensor, weights: Tensor) -> Tensor:
+        kernel, stride = self.size.kernel, self.size.stride
+        if values.shape[2] - kernel[1] < stride[1]:
+            # A map one coefficient wide: the stride along it is idle. TensorFlow 2.21 computes such
+            # maps wrongly on CPUs (batches with strides 1 and above 1), so it is not told of it.
+            values, stride = values[:, :, : kernel[1]], (stride[0], 1)
+        return ops.conv(values, weights, strides=stride, padding="valid")
+
     def latent_parameters(self) -> dict[str, npt.NDArray[np.float32]]:
         """Return the latent weights as they are trained, by checkpoint name."""
-        return {name: ops.convert_to_numpy(value.value) for name, value in self.parameters.items()}
+        return {name: value.value.numpy() for name, value in self.parameters.items()}
 
     def assign_parameters(self, parameters: Parameters) -> None:
         """Set the latent weights; ValueError names an array that is missing or misshapen."""

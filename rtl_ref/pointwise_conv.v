@@ -63,7 +63,7 @@ module pointwise_conv #(
     parameter WEIGHT_FILE  = "pointwise_conv.mem"   // golden.mem, order "kh kw in out"
 ) (
     input  wire                clk_i,
-    input  wire                rst_ni,              // synchronous, active low
+    input  wire                rst_ni,              // synchronous, active low, one cycle is enough
 
     input  wire [IN_BITS-1:0]  s_axis_tdata,
     input  wire                s_axis_tvalid,

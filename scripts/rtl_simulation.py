@@ -21,7 +21,7 @@ from cocotb_tools.runner import Icarus
 
 from dataflow.rtl_parameters import POINTWISE_WEIGHT_ORDER, pointwise_layer, pointwise_parameters
 from golden import files
-from golden.mem import weight_memory
+from golden.mem import check_weight_memory, read_weight_memory, weight_memory
 from golden.network import IntegerNetwork
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -87,12 +87,13 @@ def simulate(
     `bench` is the module that holds the cocotb scenarios, `scenarios` a regular expression that
     chooses among them (default: all), `waves` an `.fst` file to write.
 
-    Raises FileNotFoundError without Icarus, ValueError if the RTL does not build or the bench does
-    not start.
+    Raises FileNotFoundError without Icarus, ValueError if a `.mem` file is not of the job's
+    network, if the RTL does not build, or if the bench does not start.
     """
     require_icarus()
     if waves is not None and waves.suffix != ".fst":
         raise ValueError(f"waves: expected a file name that ends in .fst, got {waves}")
+    _check_memories(folder)
     parameters = json.loads((folder / JOB_FILE).read_text())["parameters"]
     results, log = folder / RESULTS_FILE, folder / LOG_FILE
     results.unlink(missing_ok=True)
@@ -120,6 +121,12 @@ def simulate(
         raise ValueError(f"{bench}: expected results, the bench did not finish, see {log}")
     ran, failed = get_results(xml)
     return SimulationResult(json.loads(results.read_text()), ran, failed, log)
+
+
+def _check_memories(folder: Path) -> None:
+    network = IntegerNetwork.load(folder / NETWORK_FILE)
+    for path in sorted(folder.glob("*.mem")):
+        check_weight_memory(read_weight_memory(path), network)
 
 
 def _build(

@@ -176,9 +176,10 @@ def _print_orders(network: IntegerNetwork, layer: PointwiseLayer) -> None:
     print("\nThe same loops in other orders (built: input-stationary), one multiplier")
     Console(width=120).print(table)
     print(
-        "Latency: cycles from the first input taken to the last output offered, inputs at full rate.\n"
-        f"Tail: from the last input taken, an input every {interval} cycles, as channels stream from "
-        "the\nmax-pool. Stored: the fewest with which the multiplier never waits. Read: per pixel."
+        "Latency: cycles from the first input taken to the last output offered, at full rate.\n"
+        f"Tail: from the last input taken, an input every {interval} cycles, as channels stream\n"
+        "from the max-pool. Stored: the fewest with which the multiplier never waits.\n"
+        "Read: a pixel."
     )
 
 

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.rtl
 TOP = "pointwise_conv"
 SOURCE = RTL_FOLDER / f"{TOP}.v"
 BENCH = "tests.rtl.tb_pointwise_conv"
-SCENARIOS = 20
+SCENARIOS = 21
 SHIPPED = {path.parent.name: path for path in sorted(REPOSITORY.glob("weights/*/network.npz"))}
 REAL_PIXELS = 200
 
@@ -76,6 +76,13 @@ def random_pixels(network: IntegerNetwork, count: int) -> npt.NDArray[np.int64]:
     bound = interval_bounds(network)[pointwise_layer(network).convolution.input]
     rng = np.random.default_rng(count)
     return rng.integers(bound.low, bound.high + 1, (count, bound.high.size))
+
+
+def change_parameter(folder: Path, name: str, value: int) -> None:
+    """Replace one of the generated parameters of a prepared job."""
+    job = json.loads((folder / "job.json").read_text())
+    job["parameters"][name] = value
+    (folder / "job.json").write_text(json.dumps(job))
 
 
 def run(
@@ -141,15 +148,11 @@ def test_waveform_is_written_on_request(tmp_path: Path) -> None:
 def test_mismatch_names_layer_channel_integers_pixel_and_cycle(tmp_path: Path) -> None:
     network = NETWORKS["3 to 2"]
     prepare_pointwise(tmp_path, network, extreme_pixels(network))
-    memory = tmp_path / "weights.mem"
-    *lines, last = memory.read_text().splitlines()
-    first_word = last.split()[0]
-    changed = f"{int(first_word, 16) ^ 0b100000:02x}"
-    memory.write_text("\n".join([*lines, last.replace(first_word, changed, 1)]) + "\n")
+    change_parameter(tmp_path, "SHIFT", 3)
     result = simulate(TOP, BENCH, tmp_path, "back_to_back")
     assert result.failed == 1
     first = result.scenarios["back_to_back"]["first_mismatches"][0]
-    pattern = r"pw_conv_relu: channel 0: expected \d+, got \d+ \(pixel \d+, cycle \d+\)"
+    pattern = r"pw_conv_relu: channel \d: expected \d+, got \d+ \(pixel \d+, cycle \d+\)"
     assert re.fullmatch(pattern, first)
     assert f"mismatch: {first}" in result.excerpt()
 
@@ -243,11 +246,19 @@ def test_every_rule_has_a_test() -> None:
 def test_rtl_that_does_not_build_is_one_error_that_names_the_rule(tmp_path: Path) -> None:
     network = NETWORKS["3 to 2"]
     prepare_pointwise(tmp_path, network, random_pixels(network, 1))
-    job = json.loads((tmp_path / "job.json").read_text())
-    job["parameters"]["IN_CHANNELS"] = 0
-    (tmp_path / "job.json").write_text(json.dumps(job))
+    change_parameter(tmp_path, "IN_CHANNELS", 0)
     with pytest.raises(ValueError, match=r"pointwise_conv: does not build: .*IN_CHANNELS_of"):
         simulate(TOP, BENCH, tmp_path)
+
+
+def test_memory_of_another_network_is_refused(tmp_path: Path) -> None:
+    network = NETWORKS["3 to 2"]
+    other = random_network(60, filters=3, outputs=2, shifts=(3, 4, 4))
+    prepare_pointwise(tmp_path / "other", other, random_pixels(other, 1))
+    prepare_pointwise(tmp_path / "job", network, random_pixels(network, 1))
+    (tmp_path / "other/weights.mem").replace(tmp_path / "job/weights.mem")
+    with pytest.raises(ValueError, match=rf"expected the weights of network {network.digest}"):
+        simulate(TOP, BENCH, tmp_path / "job")
 
 
 def test_pixels_of_another_shape_are_refused(tmp_path: Path) -> None:
