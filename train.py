@@ -13,9 +13,15 @@ import os
 import signal
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+from scripts.quiet_tensorflow import quiet_stderr
+
+with quiet_stderr():
+    import tensorflow  # noqa: F401
 
 from golden.network import FeatureSettings
 from quant_models.augment import AugmentationSettings
@@ -47,6 +53,7 @@ def main() -> None:
     flags = parse_flags()
     size = ModelSize.parse(flags.model_size_info, flags.shifts)
     features = feature_settings(flags)
+    size.require_fit(features)
     data_settings = settings_for_data(flags)
     settings = settings_for_training(flags)
     start = starting_parameters(flags.start_checkpoint, size, data_settings, features)
@@ -148,6 +155,7 @@ def parse_flags() -> argparse.Namespace:
     add_settings(group, varied, "background_frequency", "share of words with noise")
     add_settings(group, varied, "time_shift_ms", "largest shift in time either way")
     add_settings(group, varied, "speed_change", "largest change of speed, 0.15 is 15 %%")
+    add_settings(group, varied, "noise_speed_change", "the same of background noise")
     add_settings(group, varied, "loudness_db", "largest change of loudness either way")
     add_settings(group, varied, "coloration", "strength of random frequency responses")
     return parser.parse_args()
@@ -188,7 +196,7 @@ def settings_for_training(flags: argparse.Namespace) -> TrainingSettings:
     )
 
 
-def named(flags: argparse.Namespace, kind: type) -> dict[str, object]:
+def named(flags: argparse.Namespace, kind: type) -> dict[str, Any]:
     """Return the flags that have the name of a field of a settings dataclass."""
     fields = [field.name for field in dataclasses.fields(kind)]
     return {name: getattr(flags, name) for name in fields if hasattr(flags, name)}

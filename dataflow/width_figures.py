@@ -79,6 +79,7 @@ def overview_figure(widths: tuple[LayerWidths, ...]) -> bytes:
     axes.set_yticks(places, [_title(signal) for signal in signals], fontsize=9)
     axes.invert_yaxis()
     axes.set_xlim(0, max(bits) + 1.5)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("bits, two's complement")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=2, frameon=False)

@@ -12,6 +12,15 @@ import numpy.typing as npt
 
 Samples = npt.NDArray[np.float32]
 
+# Far beyond what helps; more than this, or no number at all, is a slip.
+_HIGHEST = {
+    "time_shift_ms": 10_000,
+    "speed_change": 10,
+    "noise_speed_change": 10,
+    "loudness_db": 100,
+    "coloration": 100,
+}
+
 
 @dataclass(frozen=True)
 class AugmentationSettings:
@@ -19,7 +28,8 @@ class AugmentationSettings:
 
     `background_volume` is the largest factor on background noise under a word and
     `background_frequency` the share of words that get any. `speed_change` 0.15 plays clips between
-    1/1.15 and 1.15 times their speed. `loudness_db` is the largest change of loudness either way.
+    1/1.15 and 1.15 times their speed, `noise_speed_change` does so with background noise.
+    `loudness_db` is the largest change of loudness either way.
     `silence_volume` is the range of factors on background noise that counts as silence, drawn
     evenly in decibels. `coloration` is the standard deviation that a random channel adds to the
     first cepstral coefficient after the loudness; higher ones get less, in inverse proportion.
@@ -29,6 +39,7 @@ class AugmentationSettings:
     background_frequency: float = 0.8
     time_shift_ms: float = 100.0
     speed_change: float = 0.15
+    noise_speed_change: float = 0.5
     loudness_db: float = 10.0
     silence_volume: tuple[float, float] = (0.001, 1.0)
     coloration: float = 0.5
@@ -40,10 +51,10 @@ class AugmentationSettings:
             )
         if not 0 <= self.background_volume <= 1:
             raise ValueError(f"background_volume: expected 0..1, got {self.background_volume}")
-        for name in ("time_shift_ms", "speed_change", "loudness_db", "coloration"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name}: expected 0 or more, got {getattr(self, name)}")
-        if not 0 < self.silence_volume[0] <= self.silence_volume[1]:
+        for name, highest in _HIGHEST.items():
+            if not 0 <= getattr(self, name) <= highest:
+                raise ValueError(f"{name}: expected 0..{highest}, got {getattr(self, name)}")
+        if not 0 < self.silence_volume[0] <= self.silence_volume[1] < np.inf:
             raise ValueError(f"silence_volume: expected 0 < low <= high, got {self.silence_volume}")
 
 
@@ -72,6 +83,26 @@ def silent(
     """Return background noise `[samples]` at a random volume: an example of silence."""
     low, high = np.log(settings.silence_volume)
     return np.clip(background * np.float32(np.exp(rng.uniform(low, high))), -1, 1)
+
+
+def noise(
+    recording: Samples, length: int, speed_change: float, rng: np.random.Generator
+) -> Samples:
+    """Return a random stretch of noise, played at a random speed, as `length` samples."""
+    limit = np.log1p(speed_change)
+    speed = min(float(np.exp(rng.uniform(-limit, limit))), len(recording) / length)
+    stretch = cut(recording, max(2, int(length * speed)), rng)
+    positions = np.linspace(0, len(stretch) - 1, length)
+    return np.interp(positions, np.arange(len(stretch)), stretch).astype(np.float32)
+
+
+def mixed(first: Samples, second: Samples, rng: np.random.Generator) -> Samples:
+    """Return a random mixture of two noises `[samples]`, the second one played backwards.
+
+    In half of the cases it is the first one alone.
+    """
+    share = np.float32(max(0.0, rng.uniform(-1.0, 1.0)))
+    return (1 - share) * first + share * second[::-1]
 
 
 def resampled_about_centre(clip: Samples, speed: float, delay_samples: float) -> Samples:

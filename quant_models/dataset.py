@@ -44,7 +44,7 @@ Progress = Callable[[int, int], None]  # done, total
 
 _CHUNK = 64  # examples that share a random generator
 _FULL_SCALE = 32_768
-_RUNNING_SPEECH = "running speech"
+_HIGHEST_PERCENTAGE = 10_000
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,12 @@ class DataSettings:
     def __post_init__(self) -> None:
         labels_for(self.wanted_words)
         for name in ("silence_percentage", "unknown_percentage"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name}: expected 0 or more, got {getattr(self, name)}")
-        held_back = self.validation_percentage + self.testing_percentage
-        if min(self.validation_percentage, self.testing_percentage) < 0 or held_back >= 100:
+            if not 0 <= getattr(self, name) <= _HIGHEST_PERCENTAGE:
+                raise ValueError(
+                    f"{name}: expected 0..{_HIGHEST_PERCENTAGE}, got {getattr(self, name)}"
+                )
+        validation, testing = self.validation_percentage, self.testing_percentage
+        if not (validation >= 0 and testing >= 0 and validation + testing < 100):
             raise ValueError(
                 "validation_percentage and testing_percentage: expected 0 or more and less than "
                 f"100 together, got {self.validation_percentage} and {self.testing_percentage}"
@@ -82,8 +84,9 @@ class DataSettings:
         for word in self.held_out_words:
             if word in self.wanted_words:
                 raise ValueError(f"held_out_words: expected no wanted word, got {word!r}")
-        if not 0 <= self.running_speech <= 1:
-            raise ValueError(f"running_speech: expected 0..1, got {self.running_speech}")
+        for name in ("unknown_exponent", "running_speech"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name}: expected 0..1, got {getattr(self, name)}")
 
 
 def read_test_folder(
@@ -108,7 +111,7 @@ def read_test_folder(
         )
     known = [clip for clip in clips if clip.word in labels]
     other = [clip for clip in clips if clip.word not in labels]
-    content = _content_digest([clip.path for clip in clips])
+    content = _content_digest(clips)
     rate, length = feature_settings.sample_rate_hz, feature_settings.clip_samples
 
     def compute() -> Examples:
@@ -134,7 +137,7 @@ def read_test_folder(
 
 def data_settings_from(stored: Mapping[str, Any]) -> DataSettings:
     """Rebuild settings from what `dataclasses.asdict` and JSON made of them."""
-    values = {key: tuple(v) if isinstance(v, list) else v for key, v in stored.items()}
+    values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in stored.items()}
     varied = dict(values.pop("augmentation"))
     varied["silence_volume"] = tuple(varied["silence_volume"])
     return DataSettings(**values, augmentation=AugmentationSettings(**varied))
@@ -161,7 +164,7 @@ class SpeechData:
         self.labels = labels_for(settings.wanted_words)
         self._cache = cache
         clips = find_clips(data_dir, settings.validation_percentage, settings.testing_percentage)
-        require_words(clips, settings.wanted_words, data_dir)
+        require_words(clips, settings.wanted_words, data_dir, "wanted_words")
         self._clips = [_moved(clip, settings.held_out_words) for clip in clips]
         self._data_dir = data_dir
         noise = data_dir / BACKGROUND_FOLDER
@@ -171,9 +174,7 @@ class SpeechData:
         self._speech_files = [
             path for path in audio_files(speech_dirs) if path.parent.name != BACKGROUND_FOLDER
         ]
-        self._content = _content_digest(
-            [clip.path for clip in clips] + self._noise_files + self._speech_files
-        )
+        self._content = _content_digest(clips, self._noise_files, self._speech_files)
         self._samples: _Samples | None = None
 
     def training_examples(
@@ -183,7 +184,10 @@ class SpeechData:
 
         The same folder, settings and seed give the same examples, from the cache if they were
         drawn before.
+
+        Raises ValueError for held-out words that the folder does not have.
         """
+        require_words(self._clips, self.settings.held_out_words, self._data_dir, "held_out_words")
         key = self._key("training", count, seed, dataclasses.asdict(self.settings))
         return self._cache.get(key, lambda: self._draw(count, seed, progress))
 
@@ -194,6 +198,7 @@ class SpeechData:
         """
         settings = dataclasses.asdict(self.settings)
         del settings["augmentation"], settings["unknown_exponent"], settings["running_speech"]
+        settings["silence_volume"] = self.settings.augmentation.silence_volume
         key = self._key("evaluation", partition, settings)
         return self._cache.get(key, lambda: self._fixed(partition, progress))
 
@@ -283,18 +288,16 @@ class _Samples:
     def clip(self, clip: Clip) -> Samples:
         return _from_pcm(self._waves[clip.path])
 
-    def noise(self, partition: str, rng: np.random.Generator) -> Samples | None:
-        """A second of background noise, or None where the folder has none."""
-        stretches = self._noise[partition]
-        if not stretches:
-            return None
-        return augment.cut(stretches[int(rng.integers(len(stretches)))], self.length, rng)
+    def noise_stretches(self, partition: str) -> list[Samples]:
+        """The background noise that a partition may hear."""
+        return self._noise[partition]
 
     def silence(
         self, partition: str, settings: AugmentationSettings, rng: np.random.Generator
     ) -> Samples:
-        background = self.noise(partition, rng)
-        assert background is not None  # the constructor of SpeechData asks for noise
+        """A second of a partition's noise as it is, at a random volume."""
+        stretches = self._noise[partition]
+        background = augment.cut(stretches[int(rng.integers(len(stretches)))], self.length, rng)
         return augment.silent(background, settings, rng)
 
 
@@ -335,7 +338,21 @@ class _Sampler:
         return Examples(features.quantise(coefficients), np.array(label_indices))
 
     def _draw_silence(self, rng: np.random.Generator) -> tuple[Samples, str]:
-        return self._samples.silence(TRAINING, self._settings.augmentation, rng), SILENCE_LABEL
+        background = self._background(rng)
+        assert background is not None  # the constructor of SpeechData asks for noise
+        return augment.silent(background, self._settings.augmentation, rng), SILENCE_LABEL
+
+    def _background(self, rng: np.random.Generator) -> Samples | None:
+        """A mixture of two stretches of training noise at changed speed, or None without noise."""
+        stretches = self._samples.noise_stretches(TRAINING)
+        if not stretches:
+            return None
+        change = self._settings.augmentation.noise_speed_change
+        first, second = (
+            augment.noise(stretches[int(index)], self._samples.length, change, rng)
+            for index in rng.integers(len(stretches), size=2)
+        )
+        return augment.mixed(first, second, rng)
 
     def _draw_unknown(self, rng: np.random.Generator) -> tuple[Samples, str]:
         speech = self._samples.speech
@@ -353,7 +370,7 @@ class _Sampler:
         return self._vary(self._samples.clip(clip), rng), clip.word
 
     def _vary(self, wave: Samples, rng: np.random.Generator) -> Samples:
-        background = self._samples.noise(TRAINING, rng)
+        background = self._background(rng)
         settings = self._settings.augmentation
         return augment.spoken(wave, background, settings, self._features.sample_rate_hz, rng)
 
@@ -380,16 +397,23 @@ def noise_stretch(
     """Return the stretch of a noise recording that a partition may hear.
 
     Training hears the beginning, then comes validation, then testing, each at least
-    `least_samples` long; a recording too short to share is heard whole by all.
+    `least_samples` long, and no two hear the same. A recording too short for that is heard whole by
+    all.
     """
-    ends = {
-        TESTING: (100 - testing_percentage, 100.0),
-        VALIDATION: (100 - testing_percentage - validation_percentage, 100 - testing_percentage),
-        TRAINING: (0.0, 100 - testing_percentage - validation_percentage),
+    length = len(recording)
+    if length < len(PARTITIONS) * least_samples:
+        return recording
+    testing = int(length * (100 - testing_percentage) / 100)
+    testing = min(max(testing, 2 * least_samples), length - least_samples)
+    validation = int(length * (100 - testing_percentage - validation_percentage) / 100)
+    validation = min(max(validation, least_samples), testing - least_samples)
+    bounds = {
+        TRAINING: (0, validation),
+        VALIDATION: (validation, testing),
+        TESTING: (testing, length),
     }
-    start, end = (int(len(recording) * share / 100) for share in ends[partition])
-    stretch = recording[start:end]
-    return stretch if len(stretch) >= least_samples else recording
+    start, end = bounds[partition]
+    return recording[start:end]
 
 
 def _moved(clip: Clip, held_out_words: Sequence[str]) -> Clip:
@@ -409,16 +433,19 @@ def _cache_key(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _content_digest(paths: Sequence[Path]) -> str:
-    """SHA-256 over the names and bytes of all files, in order."""
+def _content_digest(
+    clips: Sequence[Clip], noise_files: Sequence[Path] = (), speech_files: Sequence[Path] = ()
+) -> str:
+    """SHA-256 over the words, names and bytes of all files, in order."""
+    used = [(f"word {clip.word}", clip.path) for clip in clips]
+    used += [("noise", path) for path in noise_files]
+    used += [("speech", path) for path in speech_files]
 
-    def one(path: Path) -> bytes:
-        return hashlib.sha256(path.read_bytes()).digest()
+    def one(entry: tuple[str, Path]) -> list[str]:
+        use, path = entry
+        return [use, path.name, hashlib.sha256(path.read_bytes()).hexdigest()]
 
-    sha = hashlib.sha256()
-    for path, digest in zip(paths, _map_threads(one, paths), strict=True):
-        sha.update(f"{path.parent.name}/{path.name}\n".encode() + digest)
-    return sha.hexdigest()
+    return _cache_key(*_map_threads(one, used))
 
 
 def _pcm(samples: Samples) -> npt.NDArray[np.int16]:

@@ -99,13 +99,15 @@ def find_clips(
     )
 
 
-def require_words(clips: Iterable[Clip], words: Sequence[str], data_dir: Path) -> None:
-    """Raise ValueError unless every one of `words` has clips."""
+def require_words(
+    clips: Iterable[Clip], words: Sequence[str], data_dir: Path, setting: str
+) -> None:
+    """Raise ValueError, naming the `setting`, unless every one of its `words` has clips."""
     available = sorted({clip.word for clip in clips})
     for word in words:
         if word not in available:
             raise ValueError(
-                f"wanted_words: expected words that {data_dir} has ({', '.join(available)}), "
+                f"{setting}: expected words that {data_dir} has ({', '.join(available)}), "
                 f"got {word!r}"
             )
 

@@ -25,6 +25,7 @@ from quant_models.feature_cache import Examples
 _BLOCK_STEPS = 50  # steps that run without coming back to Python
 _LOGIT_SCALE = 2.0**-6  # of the integer logits, for the loss alone: only their order is deployed
 _EVALUATION_BATCH = 256
+_HIGHEST_SEED = 2**32 - 1  # what NumPy's global generator takes
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,11 @@ class TrainingSettings:
                 "learning_rate and how_many_training_steps: expected values above 0, "
                 f"got {min(self.learning_rates)} and {min(self.steps)}"
             )
+        if not np.isfinite(self.learning_rates).all():
+            wrong = next(rate for rate in self.learning_rates if not np.isfinite(rate))
+            raise ValueError(f"learning_rate: expected finite numbers, got {wrong}")
+        if not 0 <= self.seed <= _HIGHEST_SEED:
+            raise ValueError(f"seed: expected 0..{_HIGHEST_SEED}, got {self.seed}")
         for name in ("batch_size", "eval_step_interval"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected 1 or more, got {getattr(self, name)}")
@@ -103,7 +109,9 @@ class Trainer:
         self._smoothing = label_smoothing
         self._optimiser = keras.optimizers.Adam()
         self._optimiser.build(model.trainable_variables)
-        self._averages = [tf.Variable(variable) for variable in model.trainable_variables]
+        self._averages = [
+            tf.Variable(tf.zeros(variable.shape)) for variable in model.trainable_variables
+        ]
         self._correction = tf.Variable(0.0)  # weight of what the averages have seen, as in Adam
         self._block = tf.function(self._run_block, reduce_retracing=True)
 
@@ -143,9 +151,7 @@ class Trainer:
             share = 1.0 - self._averaging
             self._correction.assign(self._averaging * self._correction + share)
             for average, variable in zip(self._averages, variables, strict=True):
-                first = self._correction <= share  # the first step forgets the initial value
-                old = tf.where(first, tf.zeros_like(average), average)
-                average.assign(self._averaging * old + share * variable)
+                average.assign(self._averaging * average + share * variable)
         return loss
 
 

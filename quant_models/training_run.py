@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,10 @@ CASES = 1_024  # fingerprints that a checkpoint carries
 
 
 class TrainingRun:
-    """Keeps the best checkpoint in `<train_dir>/best` and the curves in `<train_dir>`."""
+    """Keeps the best checkpoint in `<train_dir>/best` and the curves in `<train_dir>`.
+
+    Raises OSError, before any training, if nothing can be written there.
+    """
 
     def __init__(
         self,
@@ -37,6 +41,11 @@ class TrainingRun:
         cases: Examples,
         training: Mapping[str, Any],
     ):
+        best = train_dir / "best"
+        best.mkdir(parents=True, exist_ok=True)
+        for folder in (train_dir, best):
+            with tempfile.TemporaryFile(dir=folder):
+                pass
         self.train_dir = train_dir
         self.evaluations: list[Evaluation] = []
         self.best: Checkpoint | None = None

@@ -9,7 +9,16 @@ from typing import NoReturn
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Shows the default of every flag and leaves the example in the epilog as it was typed."""
+    """Shows every default as it would be typed; leaves the example as it was typed."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        default = action.default
+        if default is None or default is False or default == () or "(default" in str(action.help):
+            return action.help
+        if isinstance(default, tuple):
+            typed = (" " if action.nargs else ",").join(map(str, default))
+            return f"{action.help} (default: {typed})"
+        return super()._get_help_string(action)
 
 
 class Parser(argparse.ArgumentParser):

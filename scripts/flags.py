@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from scripts.command_line import comma_separated
 from scripts.synthetic_speech import SpeechSettings, make_speech
@@ -40,7 +41,7 @@ def add_model_flags(parser: argparse.ArgumentParser, **defaults: object) -> None
     """Add the flags that describe a network; a flag without a default is None unless given."""
     group = parser.add_argument_group("network")
 
-    def add(name: str, help_text: str, **options: object) -> None:
+    def add(name: str, help_text: str, **options: Any) -> None:
         group.add_argument(f"--{name}", default=defaults.get(name), help=help_text, **options)
 
     add("model_architecture", "architecture of the network", choices=("ds_cnn",))

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.image import imread
 
 from dataflow.bit_widths import layer_widths
-from dataflow.observed import Observation, constant_histograms, observe
+from dataflow.observed import Histogram, Observation, constant_histograms, observe
 from dataflow.ranges import interval_bounds
 from dataflow.width_figures import layer_figure, overview_figure
 from golden.network import IntegerNetwork
@@ -47,10 +47,15 @@ def test_layers_can_be_drawn_without_observations() -> None:
     assert_drawn(overview_figure(widths))
 
 
-def test_figures_are_the_same_every_time() -> None:
+def test_figures_are_the_same_every_time_and_show_what_they_are_given() -> None:
     network = random_network(3, **SMALL)
     seen = observed(network)
     layer = layer_widths(network, interval_bounds(network), seen.ranges)[0]
     first = layer_figure(layer, seen.histograms, 2)
     assert layer_figure(layer, seen.histograms, 2) == first
     assert layer_figure(layer, seen.histograms, 3) != first
+    mirrored = {
+        name: Histogram(item.start, item.step, item.counts[::-1])
+        for name, item in seen.histograms.items()
+    }
+    assert layer_figure(layer, mirrored, 2) != first

@@ -63,9 +63,7 @@ def test_a_damaged_file_is_computed_again_and_replaced(tmp_path: Path, damage: o
     assert_same(cache.get("key", poison), some_examples())
 
 
-def test_without_a_folder_nothing_is_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_folder_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     calls = []
     cache = FeatureCache(None)

@@ -71,9 +71,7 @@ def test_known_speakers_are_where_the_data_set_has_them(
     validation=st.integers(0, 60),
     testing=st.integers(0, 39),
 )
-def test_the_rule_is_the_published_one(
-    name: str, mark: str, validation: int, testing: int
-) -> None:
+def test_the_rule_is_the_published_one(name: str, mark: str, validation: int, testing: int) -> None:
     found = partition_of(name + mark, validation, testing)
     assert found == partition_by_fractions(name + mark, validation, testing)
 
@@ -109,15 +107,15 @@ def test_clips_are_found_by_word_in_a_fixed_order(tmp_path: Path) -> None:
         ("yes", "yes/a_nohash_0.wav"),
         ("yes", "yes/b_nohash_0.wav"),
     ]
-    assert all(
-        clip.partition == partition_by_fractions(clip.path.name, 10, 10) for clip in clips
-    )
+    assert all(clip.partition == partition_by_fractions(clip.path.name, 10, 10) for clip in clips)
 
 
 def test_a_speaker_stays_in_one_partition_across_words(tmp_path: Path) -> None:
     speakers = [f"{number:08x}" for number in range(60)]
     for word in ("yes", "no", "bird"):
-        touch(tmp_path, *(f"{word}/{speaker}_nohash_{n}.wav" for speaker in speakers for n in (0, 3)))
+        touch(
+            tmp_path, *(f"{word}/{speaker}_nohash_{n}.wav" for speaker in speakers for n in (0, 3))
+        )
     homes = defaultdict(set)
     for name, partition in partitions(tmp_path).items():
         homes[name.split("/")[1].split("_")[0]].add(partition)
@@ -192,9 +190,9 @@ def test_no_words_are_refused() -> None:
 def test_an_unknown_word_is_refused(tmp_path: Path) -> None:
     touch(tmp_path, "yes/a.wav", "no/b.wav")
     clips = find_clips(tmp_path, 10, 10)
-    require_words(clips, ("no", "yes"), tmp_path)
+    require_words(clips, ("no", "yes"), tmp_path, "wanted_words")
     with pytest.raises(ValueError) as caught:
-        require_words(clips, ("yes", "jes"), tmp_path)
+        require_words(clips, ("yes", "jes"), tmp_path, "held_out_words")
     assert str(caught.value) == (
-        f"wanted_words: expected words that {tmp_path} has (no, yes), got 'jes'"
+        f"held_out_words: expected words that {tmp_path} has (no, yes), got 'jes'"
     )

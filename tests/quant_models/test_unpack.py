@@ -33,9 +33,9 @@ def write_tar(path: Path, members: list[tuple[tarfile.TarInfo, bytes]], mode: st
 
 
 def write_zip(path: Path, members: list[tuple[zipfile.ZipInfo, bytes]]) -> Path:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+    with zipfile.ZipFile(path, "w") as packed:
         for member, content in members:
-            packed.writestr(member, content)
+            packed.writestr(member, content, zipfile.ZIP_DEFLATED)
     return path
 
 
@@ -138,7 +138,7 @@ def flip(data: bytes) -> bytes:
 
 def spoil(data: bytes) -> bytes:
     middle = len(data) // 2
-    return data[:middle] + b"\xff" * 1_000 + data[middle + 1_000 :]
+    return data[:middle] + random.Random(1).randbytes(1_000) + data[middle + 1_000 :]
 
 
 DATA = random.Random(0).randbytes(200_000)

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.rtl
 TOP = "pointwise_conv"
 SOURCE = RTL_FOLDER / f"{TOP}.v"
 BENCH = "tests.rtl.tb_pointwise_conv"
-SCENARIOS = 21
+SCENARIOS = 20
 SHIPPED = {path.parent.name: path for path in sorted(REPOSITORY.glob("weights/*/network.npz"))}
 REAL_PIXELS = 200
 

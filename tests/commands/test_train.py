@@ -1,0 +1,335 @@
+"""`train.py` from the command line: what it leaves, and what it says to bad input."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+import train
+from golden.network import FeatureSettings
+from quant_models import dataset, features
+from quant_models.checkpoint import load_checkpoint
+from scripts.command_line import run_command
+from tests.commands.conftest import REPOSITORY, TRAINING_FLAGS, Trained, environment
+from tests.speech_folder import RATE_HZ, make_speech_folder, write_wav
+
+ISSUED = (
+    "--model_size_info 2 48 4 4 2 2 16 3 3 1 1 "
+    "--learning_rate 0.00001,0.00005,0.0006,0.0003,0.0001 "
+    "--how_many_training_steps 1000,1000,12000,10000,1000"
+).split()
+ORIGINAL = (
+    "--model_architecture ds_cnn --wanted_words yes,no --data_dir data --data_url http://host/a.tgz "
+    "--train_dir run --batch_size 100 --window_size_ms 40 --window_stride_ms 33 "
+    "--dct_coefficient_count 10 --silence_percentage 10 --unknown_percentage 10 "
+    "--background_volume 0.1 --background_frequency 0.8 --time_shift_ms 100 "
+    "--validation_percentage 10 --testing_percentage 10 --eval_step_interval 400 "
+    "--start_checkpoint best/a --seed 3"
+).split()
+
+
+def parsed(monkeypatch: pytest.MonkeyPatch, *flags: str) -> Any:
+    monkeypatch.setattr(sys, "argv", ["train.py", *flags])
+    return train.parse_flags()
+
+
+def curves(folder: Path) -> list[dict[str, str]]:
+    with (folder / "work/DS_CNN/training/curves.csv").open() as lines:
+        return list(csv.DictReader(lines))
+
+
+# ---- a run
+
+
+def test_a_short_training_tells_the_words_apart(trained: Trained) -> None:
+    (path,) = trained.best
+    match = re.fullmatch(r"ds_cnn_(\d{4,5})\.ckpt-(100|200)\.npz", path.name)
+    assert match and int(match[1]) >= 9_000
+    output = trained.printed("stdout")
+    assert "labels      _silence_ _unknown_ yes no\n" in output
+    assert "examples    1,500 for training, " in output
+    assert f"checkpoint  work/DS_CNN/training/best/{path.name}\n" in output
+    assert re.search(r"accuracy    \d+\.\d\d% of the validation clips at step (100|200)\n", output)
+
+
+def test_a_run_prints_nothing_on_stderr(trained: Trained) -> None:
+    assert trained.printed("stderr") == ""
+
+
+def test_a_run_leaves_curves_and_one_checkpoint(trained: Trained) -> None:
+    folder = trained.folder / "work/DS_CNN/training"
+    assert sorted(path.name for path in folder.iterdir()) == ["best", "curves.csv", "curves.png"]
+    points = curves(trained.folder)
+    assert [(point["step"], point["learning_rate"]) for point in points] == [
+        ("100", "0.004"),
+        ("200", "0.001"),
+    ]
+    best = load_checkpoint(trained.checkpoint)
+    assert max(float(point["validation_accuracy"]) for point in points) == best.accuracy
+
+
+def test_a_checkpoint_carries_what_is_needed_to_use_it(trained: Trained) -> None:
+    best = load_checkpoint(trained.checkpoint)
+    assert best.size.info == (2, 48, 4, 4, 2, 2, 16, 3, 3, 1, 1)
+    assert best.size.shifts == (3, 4, 8)
+    assert best.labels == ("_silence_", "_unknown_", "yes", "no")
+    assert best.features == FeatureSettings()
+    assert best.cases.shape == (1_024, 30, 10)
+    assert best.case_labels[:4].tolist() == [3, 2, 1, 0]
+    assert best.training["seed"] == 1 and best.training["steps"] == [150, 50]
+    assert best.training["augmented_examples"] == 1_500
+
+
+def test_a_second_run_starts_from_the_cache_and_from_a_checkpoint(
+    trained: Trained,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def poison(*arguments: object) -> None:
+        raise AssertionError("computed although it was kept")
+
+    for module, name in ((features, "mfcc"), (features, "fingerprints"), (dataset, "read_clip")):
+        monkeypatch.setattr(module, name, poison)
+    monkeypatch.setattr(signal, "signal", lambda *arguments: None)
+    monkeypatch.chdir(trained.folder)
+    arguments = ["--data_dir", str(trained.data_dir), *TRAINING_FLAGS]
+    arguments += ["--start_checkpoint", str(trained.checkpoint), "--train_dir", str(tmp_path)]
+    arguments += ["--learning_rate", "1e-12", "--how_many_training_steps", "1"]
+    monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
+    run_command(train.main)
+    (path,) = (tmp_path / "best").iterdir()
+    before, after = load_checkpoint(trained.checkpoint), load_checkpoint(path)
+    assert (after.accuracy, after.step) == (before.accuracy, 1)
+    assert after.network().digest == before.network().digest
+
+
+def test_an_interrupt_keeps_what_was_reached_and_the_seed_repeats_the_run(
+    trained: Trained, tmp_path: Path
+) -> None:
+    command = [sys.executable, str(REPOSITORY / "train.py"), *TRAINING_FLAGS]
+    command += ["--data_dir", str(trained.data_dir), "--cache_dir"]
+    command += [str(trained.folder / "work/cache")]
+    command += ["--learning_rate", "0.004", "--how_many_training_steps", "1000000"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    points = tmp_path / "work/DS_CNN/training/curves.csv"
+    end = time.monotonic() + 300
+    while not points.exists() and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    output, error = process.communicate(timeout=120)
+    assert (process.returncode, error) == (0, b"")
+    interrupted = re.search(rb"interrupted at step ([\d,]+)\n", output)
+    assert interrupted
+    assert int(interrupted[1].replace(b",", b"")) == int(curves(tmp_path)[-1]["step"])
+    (path,) = (tmp_path / "work/DS_CNN/training/best").iterdir()
+    assert load_checkpoint(path).labels == ("_silence_", "_unknown_", "yes", "no")
+    assert (tmp_path / "work/DS_CNN/training/curves.png").stat().st_size > 0
+    # The first 100 steps are those of the other run: the same seed, another process.
+    assert curves(tmp_path)[0] == curves(trained.folder)[0]
+
+
+# ---- flags
+
+
+def test_the_command_line_of_the_original_parses_as_it_stands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flags = parsed(monkeypatch, *ISSUED)
+    settings = train.settings_for_training(flags)
+    assert settings.learning_rates == (0.00001, 0.00005, 0.0006, 0.0003, 0.0001)
+    assert settings.steps == (1_000, 1_000, 12_000, 10_000, 1_000)
+    assert tuple(flags.model_size_info) == (2, 48, 4, 4, 2, 2, 16, 3, 3, 1, 1)
+    assert flags.model_architecture == "ds_cnn"
+
+
+def test_every_flag_of_the_original_reaches_its_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    flags = parsed(monkeypatch, *ORIGINAL)
+    data, training = train.settings_for_data(flags), train.settings_for_training(flags)
+    assert data.wanted_words == ("yes", "no")
+    assert (data.silence_percentage, data.unknown_percentage) == (10.0, 10.0)
+    assert (data.validation_percentage, data.testing_percentage) == (10.0, 10.0)
+    varied = data.augmentation
+    assert (varied.background_volume, varied.background_frequency) == (0.1, 0.8)
+    assert varied.time_shift_ms == 100.0
+    assert (training.batch_size, training.eval_step_interval, training.seed) == (100, 400, 3)
+    settings = train.feature_settings(flags)
+    assert (settings.window_ms, settings.stride_ms, settings.coefficients) == (40.0, 33.0, 10)
+    assert (flags.data_dir, flags.train_dir) == (Path("data"), Path("run"))
+    assert (flags.data_url, flags.start_checkpoint) == ("http://host/a.tgz", Path("best/a"))
+
+
+def test_defaults_are_those_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    flags = parsed(monkeypatch)
+    assert train.settings_for_data(flags) == dataset.DataSettings()
+    assert train.settings_for_training(flags) == train.TrainingSettings()
+    assert train.feature_settings(flags) == FeatureSettings()
+
+
+def test_help_shows_defaults_and_the_example(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parsed(monkeypatch, "--help")
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    for flag in (item for item in ISSUED + ORIGINAL if item.startswith("--")):
+        assert flag in text
+    words = " ".join(text.split())
+    assert "--batch_size BATCH_SIZE examples a step (default: 100)" in words
+    assert f"example: {train.EXAMPLE}" in words
+
+
+def test_the_example_of_the_help_parses(monkeypatch: pytest.MonkeyPatch) -> None:
+    flags = parsed(monkeypatch, *train.EXAMPLE.split()[2:])
+    train.settings_for_training(flags)
+    train.settings_for_data(flags)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ("--learning_rate 0.1,0.2 --how_many_training_steps 10",
+         "learning_rate and how_many_training_steps: expected lists of equal length, got 2 and 1"),
+        ("--learning_rate 0.1,a", r"argument --learning_rate: .*'0.1,a' \(--help lists the flags\)"),
+        ("--how_many_training_steps 1.5", "argument --how_many_training_steps: .*'1.5' .*"),
+        ("--learning_rate nan --how_many_training_steps 1",
+         "learning_rate: expected finite numbers, got nan"),
+        ("--model_size_info 2 48", r"model_size_info: expected 2 layers .*, got 2 48"),
+        ("--model_size_info 2 48 4 4 2 2 16 3 3 1 2",
+         "model_size_info: expected equal strides in the second layer, got 1 and 2"),
+        ("--model_size_info 2 48 31 4 2 2 16 3 3 1 1",
+         "model_size_info: expected a first kernel within the fingerprint of 30 x 10, got 31 x 4"),
+        ("--dct_coefficient_count 3",
+         "model_size_info: expected a first kernel within the fingerprint of 30 x 3, got 4 x 4"),
+        ("--dct_coefficient_count 50", r"features.coefficients: expected at most .*, got 50"),
+        ("--window_size_ms 2000", r"features.window_ms: expected at most .*, got 2000.0"),
+        ("--model_architecture cnn", r"argument --model_architecture: .*'cnn' .*"),
+        ("--shifts 1 2 40", r"shifts: expected three in 0\.\.31, got 1 2 40"),
+        ("--wanted_words ,", "wanted_words: expected at least one word, got none"),
+        ("--wanted_words yes,yes", r"wanted_words: expected each word once .*, got yes,yes"),
+        ("--held_out_words yes", "held_out_words: expected no wanted word, got 'yes'"),
+        ("--validation_percentage 60 --testing_percentage 40",
+         r"validation_percentage and testing_percentage: .*, got 60.0 and 40.0"),
+        ("--silence_percentage inf", r"silence_percentage: expected 0\.\.10000, got inf"),
+        ("--loudness_db inf", r"loudness_db: expected 0\.\.100, got inf"),
+        ("--background_volume 2", r"background_volume: expected 0\.\.1, got 2.0"),
+        ("--batch_size 0", "batch_size: expected 1 or more, got 0"),
+        ("--augmented_examples 0", "augmented_examples: expected 1 or more, got 0"),
+        ("--seed -1", r"seed: expected 0\.\.4294967295, got -1"),
+        ("--data_sha256 00", "data_sha256: expected together with data_url, got it alone"),
+        ("--start_checkpoint nothing",
+         "nothing: expected a ds_cnn checkpoint file, found nothing there"),
+        ("--data_dir nowhere", "nowhere: expected a folder of words, found nothing there"),
+        ("--data_dir .", r"\.: expected <word>/<clip>.wav, found no audio file"),
+        ("--no_such_flag", r"unrecognized arguments: --no_such_flag .*"),
+    ],
+)  # fmt: skip
+def test_bad_flags_are_refused_in_one_line(
+    refused: Callable[..., str], flags: str, message: str
+) -> None:
+    found = refused(train.main, *flags.split())
+    assert re.fullmatch(message, found), found
+
+
+@pytest.mark.parametrize(
+    ("flags", "name"),
+    [
+        ("--model_size_info 2 32 4 4 2 2 16 3 3 1 1", "model_size_info"),
+        ("--shifts 3 4 7", "shifts"),
+        ("--wanted_words no,yes", "labels"),
+        ("--window_stride_ms 32", "features"),
+    ],
+)
+def test_a_start_checkpoint_of_another_network_is_refused(
+    refused: Callable[..., str], trained: Trained, flags: str, name: str
+) -> None:
+    found = refused(train.main, "--start_checkpoint", trained.checkpoint, *flags.split())
+    assert found.startswith(f"{trained.checkpoint}: expected {name} ")
+    if name == "model_size_info":
+        assert found.endswith(
+            "(2, 32, 4, 4, 2, 2, 16, 3, 3, 1, 1) as the flags say, "
+            "got (2, 48, 4, 4, 2, 2, 16, 3, 3, 1, 1)"
+        )
+
+
+# ---- data and folders
+
+
+def bad_clip(path: Path, kind: str) -> None:
+    if kind == "text":
+        path.write_text("yes, no")
+    elif kind == "empty":
+        path.write_bytes(b"")
+    else:
+        samples = {
+            "short": np.zeros(RATE_HZ // 20),
+            "long": np.zeros(4 * RATE_HZ),
+            "nan": np.full(RATE_HZ, np.nan),
+        }[kind]
+        soundfile.write(path, samples, RATE_HZ, subtype="FLOAT")
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("text", "expected a sound file (WAV, FLAC, Ogg, ...), got something else"),
+        ("empty", "expected a sound file (WAV, FLAC, Ogg, ...), got an empty file (0 bytes)"),
+        ("short", "expected at least 100 ms of sound, got 50 ms"),
+        ("long", "expected at most 3 s for one clip, got 4 s"),
+        ("nan", "expected samples in -1..1, got nan in frame 0, channel 0"),
+    ],
+)
+def test_a_bad_clip_is_refused_in_one_line(
+    refused: Callable[..., str], tmp_path: Path, kind: str, message: str
+) -> None:
+    folder = make_speech_folder(tmp_path / "data", speakers=20, noise_seconds=(4.0,))
+    path = folder / "bird" / "00000003_nohash_0.wav"
+    bad_clip(path, kind)
+    assert refused(train.main, "--data_dir", folder) == f"{path}: {message}"
+
+
+def test_an_unknown_word_is_refused_with_those_that_there_are(
+    refused: Callable[..., str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "data"
+    write_wav(mkdir(folder / "yes") / "a.wav", np.zeros(RATE_HZ))
+    found = refused(train.main, "--data_dir", folder)
+    assert found == f"wanted_words: expected words that {folder} has (yes), got 'no'"
+
+
+def mkdir(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_training(
+    refused: Callable[..., str], trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*arguments: object) -> None:
+        raise AssertionError("trained although nothing can be written")
+
+    monkeypatch.setattr(train, "train", never)
+    (tmp_path / "file").write_text("in the way")
+    for folder in (tmp_path / "file" / "run", Path("/proc/run")):
+        found = refused(
+            train.main, "--data_dir", trained.data_dir, *TRAINING_FLAGS,
+            "--cache_dir", trained.folder / "work/cache", "--train_dir", folder,
+        )  # fmt: skip
+        assert found.startswith(str(folder)), found
+    assert (tmp_path / "file").read_text() == "in the way"
+    assert not os.path.lexists("/proc/run")
