@@ -22,6 +22,7 @@ from scripts.quiet_tensorflow import quiet_stderr
 with quiet_stderr():
     import tensorflow  # noqa: F401
 
+from rich.markup import escape
 from rich.table import Table
 
 from dataflow.ranges import magnitude_bound
@@ -170,15 +171,16 @@ def example_sets(flags: argparse.Namespace, checkpoint: Checkpoint) -> list[tupl
 
 def show(result: Result) -> None:
     """Print accuracy and confusion matrix."""
-    table = Table(title=f"{result.title}: {result.accuracy:.2%} of {result.clips:,} clips")
+    title = f"{result.title}: {result.accuracy:.2%} of {result.clips:,} clips"
+    table = Table(title=escape(title))
     table.add_column("true \\ predicted")
     for label in result.labels:
-        table.add_column(label, justify="right")
+        table.add_column(escape(label), justify="right")
     table.add_column("recall", justify="right")
     for index, label in enumerate(result.labels):
         row = result.confusion[index]
         recall = f"{row[index] / row.sum():.1%}" if row.sum() else "-"
-        table.add_row(label, *map(str, row), recall)
+        table.add_row(escape(label), *map(str, row), recall)
     CONSOLE.print(table)
 
 

@@ -137,7 +137,9 @@ def read_test_folder(
 
 def data_settings_from(stored: Mapping[str, Any]) -> DataSettings:
     """Rebuild settings from what `dataclasses.asdict` and JSON made of them."""
-    values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in stored.items()}
+    values: dict[str, Any] = {
+        key: tuple(v) if isinstance(v, list) else v for key, v in stored.items()
+    }
     varied = dict(values.pop("augmentation"))
     varied["silence_volume"] = tuple(varied["silence_volume"])
     return DataSettings(**values, augmentation=AugmentationSettings(**varied))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.progress import Progress
 
+from golden import files
 from scripts.command_line import Parser, comma_separated, run_command
 from scripts.synthetic_speech import OTHER_WORDS, SpeechSettings, make_speech
 from scripts.synthetic_voices import ENGINES, VOICES
@@ -52,6 +53,9 @@ def parse_flags() -> argparse.Namespace:
         help="other words, comma-separated; wanted ones are left out",
     )
     parser.add_argument(
+        "--words_file", type=Path, help="file of other words, to be used instead of WORDS"
+    )
+    parser.add_argument(
         "--clips_per_word", type=int, default=DEFAULTS.clips_per_word, help="of each wanted word"
     )
     parser.add_argument(
@@ -74,10 +78,13 @@ def parse_flags() -> argparse.Namespace:
 def settings_of(flags: argparse.Namespace) -> SpeechSettings:
     """Return the settings that the flags ask for; raises ValueError for impossible ones."""
     engines = ENGINES if flags.engine == "both" else (flags.engine,)
+    words = flags.words
+    if flags.words_file is not None:
+        words = tuple(files.read_text(flags.words_file).split())
     every_voice = sum(voice.engine in engines for voice in VOICES)
     return SpeechSettings(
         wanted_words=flags.wanted_words,
-        other_words=tuple(word for word in flags.words if word not in flags.wanted_words),
+        other_words=tuple(word for word in words if word not in flags.wanted_words),
         clips_per_word=flags.clips_per_word,
         clips_per_other_word=flags.clips_per_other_word,
         voices=every_voice if flags.voices is None else flags.voices,

@@ -38,12 +38,12 @@ class Bar:
 def progress_bar(title: str) -> Iterator[Bar]:
     """Show a bar with counts, elapsed time and time to go, from the first call of it on."""
     columns = (
-        TextColumn("{task.description:<10}"),
+        TextColumn("{task.description:<10}", markup=False),
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
     with Progress(*columns, console=CONSOLE) as progress:
         yield Bar(progress, progress.add_task(title, total=None, note="", visible=False))

@@ -19,7 +19,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 TRAINING_FLAGS = (
     "--model_size_info 2 48 4 4 2 2 16 3 3 1 1 --batch_size 50 --augmented_examples 1500 "
     "--averaging 0.9 --eval_step_interval 100 --seed 1"
-).split()
+)
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
             make_speech_folder(result.data_dir)
             flags = ["--learning_rate", "0.004,0.001", "--how_many_training_steps", "150,50"]
             done = run_script(
-                shared, "train.py", "--data_dir", str(result.data_dir), *TRAINING_FLAGS, *flags
+                shared,
+                "train.py",
+                "--data_dir",
+                str(result.data_dir),
+                *TRAINING_FLAGS.split(),
+                *flags,
             )
             (shared / "stdout").write_text(done.stdout)
             (shared / "stderr").write_text(done.stderr)

@@ -25,6 +25,7 @@ from tests.commands.conftest import Trained, run_script
 from tests.speech_folder import RATE_HZ, spoken_word, write_wav
 
 WEIGHT_FILES = ("network.npz", "weight.h", "example_weight.txt", "evidence.json", "manifest.json")
+DEFAULT_SIZES = "2 48 4 4 2 2 16 3 3 1 1"
 VECTOR_FILES = ("1.txt", "2.txt", "3.txt", "lots_of_case.txt", "cases.npz")
 
 
@@ -52,7 +53,7 @@ def exported(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> tupl
     done = run_script(
         folder, "quant_test.py",
         "--checkpoint", str(trained.checkpoint).removesuffix(".npz"),
-        "--model_size_info", *"2 48 4 4 2 2 16 3 3 1 1".split(),
+        "--model_size_info", *DEFAULT_SIZES.split(),
         "--data_dir", str(trained.data_dir),
         "--cache_dir", str(trained.folder / "work/cache"),
     )  # fmt: skip
@@ -93,8 +94,12 @@ def test_evidence_counts_every_value_of_the_checkpoints_own_clips(
     evidence = json.loads((exported[0].weights / "evidence.json").read_text())
     (rung,) = evidence["rungs"]
     assert rung["clips"] == 1_024 and rung["mismatches"] == 0
-    clip = 300 + 4 * 14 * 4 * 48 + 48 + 16 + 16 + 4
-    assert rung["values_compared"] == 1_024 * clip
+    clip = {
+        "fingerprint": 300,
+        **dict.fromkeys(("conv_1", "conv_1_relu", "dw_conv", "dw_conv_relu"), 14 * 4 * 48),
+        **{"max_pool": 48, "pw_conv": 16, "pw_conv_relu": 16, "fc1": 4},
+    }
+    assert rung["values_compared"] == {name: 1_024 * count for name, count in clip.items()}
 
 
 def test_accuracies_are_those_of_the_exported_integers(
@@ -120,7 +125,7 @@ def test_an_export_is_the_same_bytes_again_and_its_folders_can_be_chosen(
 ) -> None:
     """The second run is of the exported checkpoint, with other data: a test folder."""
     result, _ = exported
-    test_dir = make_test_folder(tmp_path / "test set")
+    test_dir = make_test_folder(tmp_path / "test [set]")
     name = trained.checkpoint.stem
     run_in(
         tmp_path / "run", monkeypatch,
@@ -135,13 +140,13 @@ def test_an_export_is_the_same_bytes_again_and_its_folders_can_be_chosen(
     figures = json.loads((again.evaluation / "accuracy.json").read_text())
     assert [(r["title"], r["clips"]) for r in figures["results"]] == [
         ("other words as _unknown_", 3),
-        ("test set test set", 12),
+        ("test set test [set]", 12),
     ]
     other, known = (np.array(r["confusion"]) for r in figures["results"])
     assert other.sum(axis=1).tolist() == [0, 3, 0, 0]
     assert known.sum(axis=1).tolist() == [3, 3, 3, 3]
     assert figures["results"][1]["accuracy"] == np.trace(known) / 12 >= 0.75
-    assert "test set test set: " in capsys.readouterr().out
+    assert "test set test [set]: " in capsys.readouterr().out
 
 
 def make_test_folder(folder: Path) -> Path:

@@ -29,15 +29,16 @@ ISSUED = (
     "--model_size_info 2 48 4 4 2 2 16 3 3 1 1 "
     "--learning_rate 0.00001,0.00005,0.0006,0.0003,0.0001 "
     "--how_many_training_steps 1000,1000,12000,10000,1000"
-).split()
+)
 ORIGINAL = (
-    "--model_architecture ds_cnn --wanted_words yes,no --data_dir data --data_url http://host/a.tgz "
-    "--train_dir run --batch_size 100 --window_size_ms 40 --window_stride_ms 33 "
+    "--model_architecture ds_cnn --wanted_words yes,no --data_dir data "
+    "--data_url http://host/a.tgz --train_dir run --batch_size 100 --window_size_ms 40 "
+    "--window_stride_ms 33 "
     "--dct_coefficient_count 10 --silence_percentage 10 --unknown_percentage 10 "
     "--background_volume 0.1 --background_frequency 0.8 --time_shift_ms 100 "
     "--validation_percentage 10 --testing_percentage 10 --eval_step_interval 400 "
     "--start_checkpoint best/a --seed 3"
-).split()
+)
 
 
 def parsed(monkeypatch: pytest.MonkeyPatch, *flags: str) -> Any:
@@ -105,7 +106,7 @@ def test_a_second_run_starts_from_the_cache_and_from_a_checkpoint(
         monkeypatch.setattr(module, name, poison)
     monkeypatch.setattr(signal, "signal", lambda *arguments: None)
     monkeypatch.chdir(trained.folder)
-    arguments = ["--data_dir", str(trained.data_dir), *TRAINING_FLAGS]
+    arguments = ["--data_dir", str(trained.data_dir), *TRAINING_FLAGS.split()]
     arguments += ["--start_checkpoint", str(trained.checkpoint), "--train_dir", str(tmp_path)]
     arguments += ["--learning_rate", "1e-12", "--how_many_training_steps", "1"]
     monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
@@ -119,7 +120,7 @@ def test_a_second_run_starts_from_the_cache_and_from_a_checkpoint(
 def test_an_interrupt_keeps_what_was_reached_and_the_seed_repeats_the_run(
     trained: Trained, tmp_path: Path
 ) -> None:
-    command = [sys.executable, str(REPOSITORY / "train.py"), *TRAINING_FLAGS]
+    command = [sys.executable, str(REPOSITORY / "train.py"), *TRAINING_FLAGS.split()]
     command += ["--data_dir", str(trained.data_dir), "--cache_dir"]
     command += [str(trained.folder / "work/cache")]
     command += ["--learning_rate", "0.004", "--how_many_training_steps", "1000000"]
@@ -149,7 +150,7 @@ def test_an_interrupt_keeps_what_was_reached_and_the_seed_repeats_the_run(
 def test_the_command_line_of_the_original_parses_as_it_stands(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    flags = parsed(monkeypatch, *ISSUED)
+    flags = parsed(monkeypatch, *ISSUED.split())
     settings = train.settings_for_training(flags)
     assert settings.learning_rates == (0.00001, 0.00005, 0.0006, 0.0003, 0.0001)
     assert settings.steps == (1_000, 1_000, 12_000, 10_000, 1_000)
@@ -158,7 +159,7 @@ def test_the_command_line_of_the_original_parses_as_it_stands(
 
 
 def test_every_flag_of_the_original_reaches_its_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    flags = parsed(monkeypatch, *ORIGINAL)
+    flags = parsed(monkeypatch, *ORIGINAL.split())
     data, training = train.settings_for_data(flags), train.settings_for_training(flags)
     assert data.wanted_words == ("yes", "no")
     assert (data.silence_percentage, data.unknown_percentage) == (10.0, 10.0)
@@ -187,7 +188,7 @@ def test_help_shows_defaults_and_the_example(
         parsed(monkeypatch, "--help")
     assert caught.value.code == 0
     text = capsys.readouterr().out
-    for flag in (item for item in ISSUED + ORIGINAL if item.startswith("--")):
+    for flag in re.findall(r"--\w+", ISSUED + ORIGINAL):
         assert flag in text
     words = " ".join(text.split())
     assert "--batch_size BATCH_SIZE examples a step (default: 100)" in words
@@ -205,7 +206,8 @@ def test_the_example_of_the_help_parses(monkeypatch: pytest.MonkeyPatch) -> None
     [
         ("--learning_rate 0.1,0.2 --how_many_training_steps 10",
          "learning_rate and how_many_training_steps: expected lists of equal length, got 2 and 1"),
-        ("--learning_rate 0.1,a", r"argument --learning_rate: .*'0.1,a' \(--help lists the flags\)"),
+        ("--learning_rate 0.1,a",
+         r"argument --learning_rate: .*'0.1,a' \(--help lists the flags\)"),
         ("--how_many_training_steps 1.5", "argument --how_many_training_steps: .*'1.5' .*"),
         ("--learning_rate nan --how_many_training_steps 1",
          "learning_rate: expected finite numbers, got nan"),
@@ -327,7 +329,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_training(
     (tmp_path / "file").write_text("in the way")
     for folder in (tmp_path / "file" / "run", Path("/proc/run")):
         found = refused(
-            train.main, "--data_dir", trained.data_dir, *TRAINING_FLAGS,
+            train.main, "--data_dir", trained.data_dir, *TRAINING_FLAGS.split(),
             "--cache_dir", trained.folder / "work/cache", "--train_dir", folder,
         )  # fmt: skip
         assert found.startswith(str(folder)), found

@@ -1,4 +1,4 @@
-"""Example sets: the same for the same seed, of the right clips, in the right shares, kept by content."""
+"""Example sets: the same for the same seed, of the right clips, in shares, kept by content."""
 
 from __future__ import annotations
 
@@ -468,7 +468,7 @@ def test_a_missing_or_empty_folder_and_an_unknown_word_are_refused(
 ) -> None:
     with pytest.raises(FileNotFoundError, match="nowhere: expected a folder of words, found"):
         speech_data(tmp_path / "nowhere")
-    with pytest.raises(ValueError, match="expected <word>/<clip>.wav, found no audio file"):
+    with pytest.raises(ValueError, match=r"expected <word>/<clip>\.wav, found no audio file"):
         speech_data(tmp_path)
     with pytest.raises(ValueError, match=r"^wanted_words: .* \(bird, .*, yes\), got 'jes'$"):
         speech_data(folder, wanted_words=("jes",))
@@ -516,7 +516,7 @@ def test_a_bad_clip_is_refused_by_name(
 
 def test_noise_shorter_than_a_clip_is_refused_by_name(own_folder: Path) -> None:
     path = write_wav(own_folder / "_background_noise_" / "short.wav", np.zeros(RATE_HZ // 2))
-    with pytest.raises(ValueError, match=f"^{path}: expected at least 1 s of sound, got 0.5 s"):
+    with pytest.raises(ValueError, match=rf"^{path}: expected at least 1 s of sound, got 0\.5 s"):
         speech_data(own_folder).training_examples(1, 0)
 
 

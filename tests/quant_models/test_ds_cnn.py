@@ -86,7 +86,7 @@ def test_wrong_shifts_are_refused(shifts: tuple[int, ...]) -> None:
 def test_sizes_and_shifts_of_another_kind_are_refused() -> None:
     with pytest.raises(TypeError, match=r"^model_size_info: expected integers, got 48\.0$"):
         ModelSize.parse([2, 48.0, *SMALL[2:]])  # type: ignore[list-item]
-    with pytest.raises(TypeError, match="^shifts: expected integers, got '4'$"):
+    with pytest.raises(TypeError, match=r"^shifts: expected integers, got '4'$"):
         ModelSize.parse(SMALL, [3, "4", 8])  # type: ignore[list-item]
 
 

@@ -103,5 +103,5 @@ def test_a_planted_bias_is_found_in_the_last_layer_and_in_a_later_batch() -> Non
     checkpoint = random_checkpoint(seed=1)
     verifier = Verifier(checkpoint)
     plant(verifier, FC1_BIASES, (3,), 2)
-    with pytest.raises(LayerMismatch, match="^fc1: first difference at clip 0, .* 3: expected"):
+    with pytest.raises(LayerMismatch, match=r"^fc1: first difference at clip 0, .* 3: expected"):
         verifier.compare_all(random_fingerprints(0, 300))

@@ -183,7 +183,7 @@ def test_words_twice_and_reserved_names_are_refused(words: tuple[str, ...]) -> N
 
 
 def test_no_words_are_refused() -> None:
-    with pytest.raises(ValueError, match="^wanted_words: expected at least one word, got none$"):
+    with pytest.raises(ValueError, match=r"^wanted_words: expected at least one word, got none$"):
         labels_for(())
 
 
