@@ -26,7 +26,8 @@ with quiet_stderr():
 from golden.network import FeatureSettings
 from quant_models.augment import AugmentationSettings
 from quant_models.checkpoint import load_checkpoint
-from quant_models.dataset import DataSettings, SpeechData
+from quant_models.data_settings import DataSettings
+from quant_models.dataset import SpeechData
 from quant_models.download import download_data_set
 from quant_models.ds_cnn import DEFAULT_MODEL_SIZE_INFO, DEFAULT_SHIFTS, ModelSize, Parameters
 from quant_models.feature_cache import FeatureCache

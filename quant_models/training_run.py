@@ -16,7 +16,8 @@ import numpy.typing as npt
 from golden import files
 from golden.network import FeatureSettings
 from quant_models.checkpoint import Checkpoint
-from quant_models.dataset import DataSettings, SpeechData
+from quant_models.data_settings import DataSettings
+from quant_models.dataset import SpeechData
 from quant_models.ds_cnn import ModelSize
 from quant_models.feature_cache import Examples
 from quant_models.plots import plot_curves

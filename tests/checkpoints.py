@@ -6,10 +6,11 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from golden.network import FeatureSettings
 from quant_models.checkpoint import Checkpoint
-from quant_models.dataset import DataSettings
+from quant_models.data_settings import DataSettings
 from quant_models.ds_cnn import FC1_BIASES, ModelSize, Parameters
 from quant_models.speech_commands import labels_for
 from tests.networks import random_fingerprints
@@ -20,10 +21,12 @@ SMALL = (2, 3, 4, 4, 2, 2, 5, 3, 3, 1, 1)
 def random_parameters(seed: int, size: ModelSize, labels: int) -> Parameters:
     """Latent weights in steps of half an integer, many of them ties, some beyond the range."""
     rng = np.random.default_rng(seed)
-    return {
-        name: (rng.integers(-6_000 if name == FC1_BIASES else -80, 80, shape) / 64).astype("f4")
-        for name, shape in size.parameter_shapes(labels).items()
-    }
+
+    def draw(name: str, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+        limit = 6_000 if name == FC1_BIASES else 80
+        return (rng.integers(-limit, limit, shape) / 64).astype(np.float32)
+
+    return {name: draw(name, shape) for name, shape in size.parameter_shapes(labels).items()}
 
 
 def random_checkpoint(seed: int = 0, cases: int = 8, **changes: Any) -> Checkpoint:

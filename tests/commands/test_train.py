@@ -19,7 +19,7 @@ import soundfile
 
 import train
 from golden.network import FeatureSettings
-from quant_models import dataset, features
+from quant_models import data_settings, dataset, features
 from quant_models.checkpoint import load_checkpoint
 from scripts.command_line import run_command
 from tests.commands.conftest import REPOSITORY, TRAINING_FLAGS, Trained, environment
@@ -176,7 +176,7 @@ def test_every_flag_of_the_original_reaches_its_setting(monkeypatch: pytest.Monk
 
 def test_defaults_are_those_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     flags = parsed(monkeypatch)
-    assert train.settings_for_data(flags) == dataset.DataSettings()
+    assert train.settings_for_data(flags) == data_settings.DataSettings()
     assert train.settings_for_training(flags) == train.TrainingSettings()
     assert train.feature_settings(flags) == FeatureSettings()
 

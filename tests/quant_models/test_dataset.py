@@ -18,17 +18,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golden.network import FeatureSettings
-from quant_models import augment, dataset, features
+from quant_models import augment, dataset, features, recordings
 from quant_models.augment import AugmentationSettings
-from quant_models.dataset import (
-    DataSettings,
-    SpeechData,
-    data_settings_from,
-    evenly_by_word,
-    noise_stretch,
-    read_test_folder,
-)
+from quant_models.data_settings import DataSettings, data_settings_from
+from quant_models.dataset import SpeechData, evenly_by_word, read_test_folder
 from quant_models.feature_cache import Examples, FeatureCache
+from quant_models.recordings import noise_stretch
 from quant_models.speech_commands import (
     PARTITIONS,
     TESTING,
@@ -81,13 +76,13 @@ def clips_in(folder: Path, partition: str, word: str) -> list[Path]:
 def heard(monkeypatch: pytest.MonkeyPatch) -> list[Clip]:
     """The clips that are drawn; they are not varied and features are not computed."""
     clips: list[Clip] = []
-    original = dataset._Samples.clip
+    original = recordings.Recordings.clip
 
     def spy(self: Any, clip: Clip) -> np.ndarray:
         clips.append(clip)
         return original(self, clip)
 
-    monkeypatch.setattr(dataset._Samples, "clip", spy)
+    monkeypatch.setattr(recordings.Recordings, "clip", spy)
     monkeypatch.setattr(augment, "spoken", lambda clip, *rest: clip)
     monkeypatch.setattr(
         features, "mfcc", lambda waves, settings: np.zeros((len(waves), 30, 10), np.float32)

@@ -285,6 +285,16 @@ def test_any_network_computes_what_the_reference_computes(
     assert_layers_agree(size, parameters, network, fingerprints)
 
 
+@pytest.mark.parametrize("stride", [(1, 2), (1, 3), (2, 3), (3, 4)])
+def test_a_map_one_coefficient_wide_agrees(stride: tuple[int, int]) -> None:
+    """TensorFlow 2.21 by itself gets the first two wrong on a CPU, in batches of two and more."""
+    size = ModelSize.parse((2, 3, 2, 3, *stride, 4, 1, 1, 1, 1), (2, 2, 2))
+    parameters = random_parameters(0, size, 4)
+    network = integer_network(size, parameters, LABELS, features_for((6, 4)))
+    assert network.shapes["conv_1"][1] == 1
+    assert_layers_agree(size, parameters, network, random_fingerprints(0, 4, (6, 4)))
+
+
 def test_inspection_adds_the_map_before_the_pool_and_changes_nothing_else() -> None:
     model = DsCnn(DEFAULT, 4)
     model.assign_parameters(random_parameters(2, DEFAULT, 4))

@@ -136,6 +136,17 @@ def test_training_starts_from_the_given_parameters() -> None:
 
 
 @pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize("seed", [0, 5])
+def test_training_starts_from_the_weights_of_the_seed(seed: int) -> None:
+    settings = dataclasses.replace(
+        SHORT, learning_rates=(1e-12,), steps=(1,), averaging=0.0, seed=seed
+    )
+    (state,) = run(settings)
+    for name, array in DsCnn(SIZE, 4, seed).latent_parameters().items():
+        assert np.abs(state.parameters[name] - array).max() < 1e-6
+
+
+@pytest.mark.usefixtures("eager")
 def test_a_start_of_another_shape_is_refused() -> None:
     start = random_parameters(0, ModelSize.parse((2, 4, *SMALL[2:])), 4)
     with pytest.raises(ValueError, match=r"^DS-CNN/conv_1/weights: expected shape"):

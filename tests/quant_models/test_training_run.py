@@ -11,7 +11,8 @@ import pytest
 from golden.network import FeatureSettings
 from quant_models import training_run
 from quant_models.checkpoint import load_checkpoint
-from quant_models.dataset import DataSettings, SpeechData
+from quant_models.data_settings import DataSettings
+from quant_models.dataset import SpeechData
 from quant_models.ds_cnn import ModelSize
 from quant_models.feature_cache import Examples, FeatureCache
 from quant_models.training import Evaluation, TrainingState

@@ -83,9 +83,7 @@ def observed(report: dict, name: str) -> tuple[int, int]:
     return found["low"], found["high"]
 
 
-def test_report_without_data_loads_no_framework(
-    network_file: Path, tmp_path: Path
-) -> None:
+def test_report_without_data_loads_no_framework(network_file: Path, tmp_path: Path) -> None:
     result = run_apart(network_file, "--output_dir", tmp_path / "out")
     assert result.stderr == "loaded: []\n"
     assert {path.name for path in (tmp_path / "out").iterdir()} == {

@@ -1,0 +1,64 @@
+"""Which clips count as what, and how often: the settings of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from quant_models.augment import AugmentationSettings
+from quant_models.speech_commands import labels_for
+
+_HIGHEST_PERCENTAGE = 10_000
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Which clips count as what, and how often.
+
+    `silence_percentage` and `unknown_percentage` are relative to the number of examples of wanted
+    words. `unknown_exponent` sets how unknown words are drawn: a word's share grows with its number
+    of clips to this power, 0 draws evenly by word, 1 evenly by clip. Words in `held_out_words` are
+    never trained on: all their clips are for validation. `running_speech` is the share of unknown
+    examples that are cut from longer recordings, if there are any.
+    """
+
+    wanted_words: tuple[str, ...] = ("yes", "no")
+    silence_percentage: float = 50.0
+    unknown_percentage: float = 50.0
+    validation_percentage: float = 10.0
+    testing_percentage: float = 10.0
+    unknown_exponent: float = 0.5
+    held_out_words: tuple[str, ...] = ()
+    running_speech: float = 0.3
+    augmentation: AugmentationSettings = field(default_factory=AugmentationSettings)
+
+    def __post_init__(self) -> None:
+        labels_for(self.wanted_words)
+        for name in ("silence_percentage", "unknown_percentage"):
+            if not 0 <= getattr(self, name) <= _HIGHEST_PERCENTAGE:
+                raise ValueError(
+                    f"{name}: expected 0..{_HIGHEST_PERCENTAGE}, got {getattr(self, name)}"
+                )
+        validation, testing = self.validation_percentage, self.testing_percentage
+        if not (validation >= 0 and testing >= 0 and validation + testing < 100):
+            raise ValueError(
+                "validation_percentage and testing_percentage: expected 0 or more and less than "
+                f"100 together, got {self.validation_percentage} and {self.testing_percentage}"
+            )
+        for word in self.held_out_words:
+            if word in self.wanted_words:
+                raise ValueError(f"held_out_words: expected no wanted word, got {word!r}")
+        for name in ("unknown_exponent", "running_speech"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name}: expected 0..1, got {getattr(self, name)}")
+
+
+def data_settings_from(stored: Mapping[str, Any]) -> DataSettings:
+    """Rebuild settings from what `dataclasses.asdict` and JSON made of them."""
+    values: dict[str, Any] = {
+        key: tuple(v) if isinstance(v, list) else v for key, v in stored.items()
+    }
+    varied = dict(values.pop("augmentation"))
+    varied["silence_volume"] = tuple(varied["silence_volume"])
+    return DataSettings(**values, augmentation=AugmentationSettings(**varied))

@@ -1,0 +1,103 @@
+"""All recordings of a data set in memory, and which stretch of noise each partition may hear."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from golden.network import FeatureSettings
+from quant_models import augment
+from quant_models.audio import Samples, read_clip, read_long
+from quant_models.augment import AugmentationSettings
+from quant_models.data_settings import DataSettings
+from quant_models.parallel import map_threads
+from quant_models.speech_commands import PARTITIONS, TESTING, TRAINING, VALIDATION, Clip
+
+_FULL_SCALE = 32_768
+
+
+class Recordings:
+    """All recordings in memory, as 16-bit integers."""
+
+    def __init__(
+        self,
+        clips: Sequence[Clip],
+        noise_files: Sequence[Path],
+        speech_files: Sequence[Path],
+        settings: DataSettings,
+        feature_settings: FeatureSettings,
+    ):
+        rate, length = feature_settings.sample_rate_hz, feature_settings.clip_samples
+        self.length = length
+        self.clips = clips
+        self._waves = {
+            clip.path: wave
+            for clip, wave in zip(
+                clips,
+                map_threads(lambda clip: _pcm(read_clip(clip.path, rate, length)), clips),
+                strict=True,
+            )
+        }
+        self.speech = map_threads(lambda path: _pcm(read_long(path, rate, length)), speech_files)
+        noise = [read_long(path, rate, length) for path in noise_files]
+        held_back = settings.validation_percentage, settings.testing_percentage
+        self._noise = {
+            partition: [noise_stretch(wave, partition, *held_back, length) for wave in noise]
+            for partition in PARTITIONS
+        }
+
+    def clip(self, clip: Clip) -> Samples:
+        return from_pcm(self._waves[clip.path])
+
+    def noise_stretches(self, partition: str) -> list[Samples]:
+        """The background noise that a partition may hear."""
+        return self._noise[partition]
+
+    def silence(
+        self, partition: str, settings: AugmentationSettings, rng: np.random.Generator
+    ) -> Samples:
+        """A second of a partition's noise as it is, at a random volume."""
+        stretches = self._noise[partition]
+        background = augment.cut(stretches[int(rng.integers(len(stretches)))], self.length, rng)
+        return augment.silent(background, settings, rng)
+
+
+def noise_stretch(
+    recording: Samples,
+    partition: str,
+    validation_percentage: float,
+    testing_percentage: float,
+    least_samples: int,
+) -> Samples:
+    """Return the stretch of a noise recording that a partition may hear.
+
+    Training hears the beginning, then comes validation, then testing, each at least
+    `least_samples` long, and no two hear the same. A recording too short for that is heard whole by
+    all.
+    """
+    length = len(recording)
+    if length < len(PARTITIONS) * least_samples:
+        return recording
+    testing = int(length * (100 - testing_percentage) / 100)
+    testing = min(max(testing, 2 * least_samples), length - least_samples)
+    validation = int(length * (100 - testing_percentage - validation_percentage) / 100)
+    validation = min(max(validation, least_samples), testing - least_samples)
+    bounds = {
+        TRAINING: (0, validation),
+        VALIDATION: (validation, testing),
+        TESTING: (testing, length),
+    }
+    start, end = bounds[partition]
+    return recording[start:end]
+
+
+def _pcm(samples: Samples) -> npt.NDArray[np.int16]:
+    return np.clip(np.rint(samples * _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE - 1).astype(np.int16)
+
+
+def from_pcm(samples: npt.NDArray[np.int16]) -> Samples:
+    """Return 16-bit samples as float32 in -1..1."""
+    return samples.astype(np.float32) / np.float32(_FULL_SCALE)

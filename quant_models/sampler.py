@@ -1,0 +1,96 @@
+"""Augmented training examples, drawn one by one: class, then word, then clip, then variation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from golden.network import FeatureSettings
+from quant_models import augment, features
+from quant_models.audio import Samples
+from quant_models.data_settings import DataSettings
+from quant_models.feature_cache import Examples
+from quant_models.recordings import Recordings, from_pcm
+from quant_models.speech_commands import SILENCE_LABEL, TRAINING, UNKNOWN_LABEL, Clip
+
+
+class Sampler:
+    """Draws examples from the training partition of a data set's recordings."""
+
+    def __init__(
+        self,
+        recordings: Recordings,
+        labels: tuple[str, ...],
+        settings: DataSettings,
+        feature_settings: FeatureSettings,
+    ):
+        self._recordings = recordings
+        self._labels = labels
+        self._settings = settings
+        self._features = feature_settings
+        training = [clip for clip in recordings.clips if clip.partition == TRAINING]
+        self._wanted = [clip for clip in training if clip.word in settings.wanted_words]
+        unknown = [clip for clip in training if clip.word not in settings.wanted_words]
+        self._words = by_word(unknown)
+        shares = np.array([len(clips) for clips in self._words], np.float64)
+        shares **= settings.unknown_exponent
+        self._word_shares = shares / shares.sum()
+        parts = np.array([settings.silence_percentage, settings.unknown_percentage, 100.0])
+        if not self._words and not recordings.speech:
+            parts[1] = 0.0
+        self._class_shares = parts / parts.sum()
+
+    def draw(self, count: int, rng: np.random.Generator) -> Examples:
+        waves, label_indices = [], []
+        for kind in rng.choice(3, size=count, p=self._class_shares):
+            wave, label = (self._draw_silence, self._draw_unknown, self._draw_wanted)[kind](rng)
+            waves.append(wave)
+            label_indices.append(self._labels.index(label))
+        coefficients = features.mfcc(np.stack(waves), self._features)
+        coefficients = augment.coloured(coefficients, self._settings.augmentation, rng)
+        return Examples(features.quantise(coefficients), np.array(label_indices))
+
+    def _draw_silence(self, rng: np.random.Generator) -> tuple[Samples, str]:
+        background = self._background(rng)
+        assert background is not None  # the constructor of SpeechData asks for noise
+        return augment.silent(background, self._settings.augmentation, rng), SILENCE_LABEL
+
+    def _background(self, rng: np.random.Generator) -> Samples | None:
+        """A mixture of two stretches of training noise at changed speed, or None without noise."""
+        stretches = self._recordings.noise_stretches(TRAINING)
+        if not stretches:
+            return None
+        change = self._settings.augmentation.noise_speed_change
+        first, second = (
+            augment.noise(stretches[int(index)], self._recordings.length, change, rng)
+            for index in rng.integers(len(stretches), size=2)
+        )
+        return augment.mixed(first, second, rng)
+
+    def _draw_unknown(self, rng: np.random.Generator) -> tuple[Samples, str]:
+        speech = self._recordings.speech
+        if speech and (not self._words or rng.random() < self._settings.running_speech):
+            recording = speech[int(rng.integers(len(speech)))]
+            stretch = augment.cut(recording, self._recordings.length, rng)
+            return self._vary(from_pcm(stretch), rng), UNKNOWN_LABEL
+        clips = self._words[int(rng.choice(len(self._words), p=self._word_shares))]
+        clip = clips[int(rng.integers(len(clips)))]
+        return self._vary(self._recordings.clip(clip), rng), UNKNOWN_LABEL
+
+    def _draw_wanted(self, rng: np.random.Generator) -> tuple[Samples, str]:
+        clip = self._wanted[int(rng.integers(len(self._wanted)))]
+        return self._vary(self._recordings.clip(clip), rng), clip.word
+
+    def _vary(self, wave: Samples, rng: np.random.Generator) -> Samples:
+        background = self._background(rng)
+        settings = self._settings.augmentation
+        return augment.spoken(wave, background, settings, self._features.sample_rate_hz, rng)
+
+
+def by_word(clips: Sequence[Clip]) -> list[list[Clip]]:
+    """Group clips by word, the words in alphabetical order."""
+    words: dict[str, list[Clip]] = {}
+    for clip in clips:
+        words.setdefault(clip.word, []).append(clip)
+    return [words[word] for word in sorted(words)]
