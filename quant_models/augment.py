@@ -42,7 +42,7 @@ class AugmentationSettings:
     noise_speed_change: float = 0.5
     loudness_db: float = 10.0
     silence_volume: tuple[float, float] = (0.001, 1.0)
-    coloration: float = 0.5
+    coloration: float = 0.7
 
     def __post_init__(self) -> None:
         if not 0 <= self.background_frequency <= 1:

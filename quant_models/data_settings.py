@@ -30,7 +30,7 @@ class DataSettings:
     testing_percentage: float = 10.0
     unknown_exponent: float = 0.5
     held_out_words: tuple[str, ...] = ()
-    running_speech: float = 0.3
+    running_speech: float = 0.45
     augmentation: AugmentationSettings = field(default_factory=AugmentationSettings)
 
     def __post_init__(self) -> None:

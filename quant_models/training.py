@@ -36,8 +36,8 @@ class TrainingSettings:
     average that one step keeps, 0 switches averaging off.
     """
 
-    learning_rates: tuple[float, ...] = (0.0005, 0.001, 0.0005, 0.0001)
-    steps: tuple[int, ...] = (1_000, 12_000, 10_000, 5_000)
+    learning_rates: tuple[float, ...] = (0.001, 0.003, 0.0015, 0.0006, 0.00015)
+    steps: tuple[int, ...] = (500, 12_000, 7_500, 4_500, 3_000)
     batch_size: int = 100
     eval_step_interval: int = 500
     label_smoothing: float = 0.0
