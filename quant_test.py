@@ -70,7 +70,7 @@ def main() -> None:
             results.append(verifier.evaluate(title, examples, progress))
         compared.append(results[-1].comparison)
         show(results[-1])
-    files.write_text(evaluation_dir / "accuracy.json", accuracy_json(network, results))
+    files.write_bytes(evaluation_dir / "accuracy.json", accuracy_json(network, results))
     picture = evaluation_dir / "confusion.png"
     last = results[-1]
     heading = f"{last.title}: {last.accuracy:.2%} of {last.clips:,} clips"
@@ -184,7 +184,7 @@ def show(result: Result) -> None:
     CONSOLE.print(table)
 
 
-def accuracy_json(network: IntegerNetwork, results: list[Result]) -> str:
+def accuracy_json(network: IntegerNetwork, results: list[Result]) -> bytes:
     content = {
         "network_digest": network.digest,
         "labels": list(network.labels),
@@ -200,7 +200,7 @@ def accuracy_json(network: IntegerNetwork, results: list[Result]) -> str:
             for result in results
         ],
     }
-    return json_bytes(content).decode()
+    return json_bytes(content)
 
 
 if __name__ == "__main__":

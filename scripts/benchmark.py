@@ -20,6 +20,11 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
+from scripts.quiet_tensorflow import quiet_stderr
+
+with quiet_stderr():
+    import tensorflow  # noqa: F401
+
 import numpy as np
 import numpy.typing as npt
 import soundfile
