@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 Samples = npt.NDArray[np.float32]
 
+FULL_SCALE = np.float32(32_768)
+
 # Far beyond what helps; more than this, or no number at all, is a slip.
 _HIGHEST = {
     "time_shift_ms": 10_000,
@@ -35,13 +37,13 @@ class AugmentationSettings:
     first cepstral coefficient after the loudness; higher ones get less, in inverse proportion.
     """
 
-    background_volume: float = 0.1
+    background_volume: float = 0.02
     background_frequency: float = 0.8
     time_shift_ms: float = 100.0
     speed_change: float = 0.15
     noise_speed_change: float = 0.5
     loudness_db: float = 10.0
-    silence_volume: tuple[float, float] = (0.001, 1.0)
+    silence_volume: tuple[float, float] = (0.0001, 2.0)
     coloration: float = 0.7
 
     def __post_init__(self) -> None:
@@ -74,7 +76,7 @@ def spoken(
     varied = varied * np.float32(10 ** (rng.uniform(-1, 1) * settings.loudness_db / 20))
     if background is not None and rng.random() < settings.background_frequency:
         varied = varied + background * np.float32(rng.uniform(0, settings.background_volume))
-    return np.clip(varied, -1, 1)
+    return as_recorded(varied)
 
 
 def silent(
@@ -82,7 +84,16 @@ def silent(
 ) -> Samples:
     """Return background noise `[samples]` at a random volume: an example of silence."""
     low, high = np.log(settings.silence_volume)
-    return np.clip(background * np.float32(np.exp(rng.uniform(low, high))), -1, 1)
+    return as_recorded(background * np.float32(np.exp(rng.uniform(low, high))))
+
+
+def as_recorded(samples: Samples) -> Samples:
+    """Return samples as a 16-bit file would hold them.
+
+    What is very quiet becomes a few stray steps and then digital silence, whose logarithmic
+    spectrum is nothing like that of the same noise before rounding.
+    """
+    return np.clip(np.rint(samples * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1) / FULL_SCALE
 
 
 def noise(

@@ -16,7 +16,7 @@ from quant_models.data_settings import DataSettings
 from quant_models.parallel import map_threads
 from quant_models.speech_commands import PARTITIONS, TESTING, TRAINING, VALIDATION, Clip
 
-_FULL_SCALE = 32_768
+NOISE_RMS = 0.2  # of full scale, about as loud as speech close to a microphone
 
 
 class Recordings:
@@ -42,7 +42,7 @@ class Recordings:
             )
         }
         self.speech = map_threads(lambda path: _pcm(read_long(path, rate, length)), speech_files)
-        noise = [read_long(path, rate, length) for path in noise_files]
+        noise = [levelled(read_long(path, rate, length)) for path in noise_files]
         held_back = settings.validation_percentage, settings.testing_percentage
         self._noise = {
             partition: [noise_stretch(wave, partition, *held_back, length) for wave in noise]
@@ -63,6 +63,16 @@ class Recordings:
         stretches = self._noise[partition]
         background = augment.cut(stretches[int(rng.integers(len(stretches)))], self.length, rng)
         return augment.silent(background, settings, rng)
+
+
+def levelled(recording: Samples) -> Samples:
+    """Return a noise recording at a root mean square of `NOISE_RMS`, so that volumes compare.
+
+    How loud a noise was recorded says nothing about how loud it is where words are spotted.
+    Digital silence stays what it is; samples may exceed 1.
+    """
+    rms = np.sqrt(np.mean(np.square(recording, dtype=np.float64)))
+    return recording * np.float32(NOISE_RMS / rms) if rms > 0 else recording
 
 
 def noise_stretch(
@@ -95,9 +105,9 @@ def noise_stretch(
 
 
 def _pcm(samples: Samples) -> npt.NDArray[np.int16]:
-    return np.clip(np.rint(samples * _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE - 1).astype(np.int16)
+    return (augment.as_recorded(samples) * augment.FULL_SCALE).astype(np.int16)
 
 
 def from_pcm(samples: npt.NDArray[np.int16]) -> Samples:
     """Return 16-bit samples as float32 in -1..1."""
-    return samples.astype(np.float32) / np.float32(_FULL_SCALE)
+    return samples.astype(np.float32) / augment.FULL_SCALE

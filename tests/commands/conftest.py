@@ -18,7 +18,7 @@ from tests.speech_folder import make_speech_folder
 REPOSITORY = Path(__file__).resolve().parents[2]
 TRAINING_FLAGS = (
     "--model_size_info 2 48 4 4 2 2 16 3 3 1 1 --batch_size 50 --augmented_examples 1500 "
-    "--averaging 0.9 --eval_step_interval 100 --seed 1"
+    "--averaging 0.9 --eval_step_interval 100 --coloration 0.5 --seed 1"
 )
 
 

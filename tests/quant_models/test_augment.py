@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from quant_models.augment import (
     AugmentationSettings,
+    as_recorded,
     coloured,
     cut,
     resampled_about_centre,
@@ -36,7 +37,9 @@ def changed(**values: Any) -> AugmentationSettings:
 
 
 def noise(seed: int, length: int = RATE_HZ, peak: float = 1.0) -> np.ndarray:
-    return np.random.default_rng(seed).uniform(-peak, peak, length).astype(np.float32)
+    """Noise as a 16-bit file holds it: even multiples of 1 / 32,768, so that half of it is too."""
+    steps = np.random.default_rng(seed).integers(-16_383 * peak, 16_383 * peak, length)
+    return (steps / 16_384).astype(np.float32)
 
 
 # ---- identity
@@ -144,10 +147,12 @@ def test_speeds_reach_both_limits_and_never_pass_them() -> None:
 
 
 def test_loudness_reaches_both_limits_and_never_passes_them() -> None:
-    clip, rng = noise(0, peak=0.01), np.random.default_rng(0)
+    clip, rng = np.full(100, 3_000 / 32_768, np.float32), np.random.default_rng(0)
     settings_ = changed(loudness_db=20.0)
-    factors = [float(spoken(clip, None, settings_, RATE_HZ, rng)[5] / clip[5]) for _ in range(300)]
-    assert 0.1 - 1e-6 <= min(factors) < 0.11 and 9 < max(factors) <= 10 + 1e-4
+    steps = [
+        round(float(spoken(clip, None, settings_, RATE_HZ, rng)[5] * 32_768)) for _ in range(300)
+    ]
+    assert 300 <= min(steps) < 330 and 27_000 < max(steps) <= 30_000
 
 
 def test_the_share_of_words_with_background_is_the_frequency() -> None:
@@ -185,6 +190,20 @@ def test_silence_is_the_background_between_both_volumes_evenly_in_decibels() -> 
     )
     assert 0.01 - 1e-6 <= volumes.min() < 0.0101 and 0.99 < volumes.max() <= 1 + 1e-6
     assert abs(int((volumes < 0.1).sum()) - 1_000) < 120  # half below the geometric mean
+
+
+def test_very_quiet_silence_is_stray_steps_and_then_digital_silence() -> None:
+    background = np.array([-0.4, -0.1, 0.2, 0.3], np.float32)
+    for volume, steps in ((1e-4, [-1, 0, 1, 1]), (5e-5, [-1, 0, 0, 0]), (3e-5, [0, 0, 0, 0])):
+        quiet = AugmentationSettings(silence_volume=(volume, volume))
+        found = silent(background, quiet, np.random.default_rng(0))
+        assert (found * 32_768).tolist() == steps
+
+
+def test_recorded_samples_are_the_nearest_steps_of_16_bits() -> None:
+    samples = np.array([-1.5, -1.0, -0.6 / 32_768, 0.4 / 32_768, 0.6 / 32_768, 1.0], np.float32)
+    assert (as_recorded(samples) * 32_768).tolist() == [-32_768, -32_768, -1, 0, 1, 32_767]
+    assert as_recorded(samples).dtype == np.float32
 
 
 def test_a_fixed_silence_volume_is_exact() -> None:

@@ -23,7 +23,7 @@ from quant_models.augment import AugmentationSettings
 from quant_models.data_settings import DataSettings, data_settings_from
 from quant_models.dataset import SpeechData, evenly_by_word, read_test_folder
 from quant_models.feature_cache import Examples, FeatureCache
-from quant_models.recordings import noise_stretch
+from quant_models.recordings import NOISE_RMS, levelled, noise_stretch
 from quant_models.speech_commands import (
     PARTITIONS,
     TESTING,
@@ -614,3 +614,12 @@ def test_settings_come_back_from_json() -> None:
     )
     stored = json.loads(json.dumps(dataclasses.asdict(settings)))
     assert data_settings_from(stored) == settings
+
+
+def test_noise_is_brought_to_one_level_whatever_it_was_recorded_at() -> None:
+    wave = np.sin(np.arange(1_000, dtype=np.float32))
+    for factor in (0.001, 0.03, 1.0):
+        found = levelled(np.float32(factor) * wave)
+        assert np.sqrt(np.mean(np.square(found, dtype=np.float64))) == pytest.approx(NOISE_RMS)
+        assert np.allclose(found / found[1], wave / wave[1], rtol=1e-5)
+    assert not levelled(np.zeros(10, np.float32)).any()
