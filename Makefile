@@ -30,7 +30,7 @@ format: setup ## format the sources and sort their imports
 	$(PYTHON) -m ruff format
 
 bench: setup ## measure the speed of every stage
-	$(PYTHON) scripts/benchmark.py
+	$(PYTHON) scripts/benchmark.py --checkpoint $(firstword $(wildcard weights/*/ds_cnn_*.npz))
 
 clean: ## remove everything that was generated at run time, except .venv
 	rm -rf work .hypothesis .mypy_cache .pytest_cache .ruff_cache
