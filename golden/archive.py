@@ -82,8 +82,9 @@ def read_archive(path: Path, kind: str) -> Archive:
     Raises ValueError, naming the file and what is wrong, for a file that is truncated, is no
     archive, is of another kind, or whose content does not match its digest.
     """
+    expected = f"expected {'an' if kind[0] in 'aeiou' else 'a'} {kind} file"
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: expected a {kind} file, found {_what_is_at(path)}")
+        raise FileNotFoundError(f"{path}: {expected}, found {_what_is_at(path)}")
     with path.open("rb") as stream:
         try:
             header, arrays = _read_members(stream)
@@ -93,11 +94,9 @@ def read_archive(path: Path, kind: str) -> Archive:
                 dict(header["description"]),
             )
         except Exception as error:  # bytes that are no archive can make the readers raise anything
-            raise ValueError(
-                f"{path}: expected a {kind} file, found a truncated or foreign one"
-            ) from error
+            raise ValueError(f"{path}: {expected}, found a truncated or foreign one") from error
     if found != kind:
-        raise ValueError(f"{path}: expected a {kind} file, found one of kind {found!r}")
+        raise ValueError(f"{path}: {expected}, found one of kind {found!r}")
     actual = digest_of(kind, description, arrays)
     if actual != digest:
         raise ValueError(f"{path}: digest does not match, declared {digest}, content has {actual}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -38,6 +39,10 @@ def run_command(main: Callable[[], None]) -> None:
     """Run a command: bad input and failing files give one line on stderr and exit status 2."""
     try:
         main()
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        raise SystemExit(141) from None  # as a shell reports SIGPIPE
     except (ValueError, TypeError, OSError) as error:
         sys.stdout.flush()
         print(f"error: {_one_line(error)}", file=sys.stderr)

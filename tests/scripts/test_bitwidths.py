@@ -222,7 +222,7 @@ def assert_refused(
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "expected a integer network file, found nothing there"),
+        (None, "expected an integer network file, found nothing there"),
         (b"", "found a truncated or foreign one"),
         (b"PK\x03\x04 not really", "found a truncated or foreign one"),
     ],

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import errno
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from scripts.command_line import Parser, comma_separated, require_exclusive, run_command
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def fails_with(error: BaseException) -> Callable[[], None]:
@@ -110,3 +114,15 @@ def test_flags_that_exclude_each_other_are_refused() -> None:
     require_exclusive([("--a", False)])
     with pytest.raises(ValueError, match=r"^flags: expected only one of --a, --c, got 2$"):
         require_exclusive([("--a", True), ("--b", False), ("--c", True)])
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    lines = "from scripts.command_line import run_command as r; r(lambda: print('x\\n' * 10**6))"
+    command = [sys.executable, "-c", lines]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline() == b"x\n"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
