@@ -39,7 +39,7 @@ def progress_bar(title: str) -> Iterator[Bar]:
     """Show a bar with counts, elapsed time and time to go, from the first call of it on."""
     columns = (
         TextColumn("{task.description:<10}", markup=False),
-        BarColumn(bar_width=20),
+        BarColumn(bar_width=10),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
