@@ -91,7 +91,6 @@ def main() -> None:
 
 
 def parse_flags() -> argparse.Namespace:
-    data, varied, training = DataSettings(), AugmentationSettings(), TrainingSettings()
     parser = Parser(__doc__, EXAMPLE)
     add_data_flags(parser)
     add = parser.add_argument
@@ -104,14 +103,22 @@ def parse_flags() -> argparse.Namespace:
         model_architecture="ds_cnn",
         model_size_info=DEFAULT_MODEL_SIZE_INFO,
         shifts=DEFAULT_SHIFTS,
-        wanted_words=data.wanted_words,
+        wanted_words=DataSettings().wanted_words,
         sample_rate=FeatureSettings.sample_rate_hz,
         clip_duration_ms=FeatureSettings.clip_ms,
         window_size_ms=FeatureSettings.window_ms,
         window_stride_ms=FeatureSettings.stride_ms,
         dct_coefficient_count=FeatureSettings.coefficients,
     )
-    group = parser.add_argument_group("training")
+    add_training_flags(parser.add_argument_group("training"))
+    add_example_flags(parser.add_argument_group("data"))
+    add_augmentation_flags(parser.add_argument_group("augmentation"))
+    return parser.parse_args()
+
+
+def add_training_flags(group: argparse._ArgumentGroup) -> None:
+    """Add the flags of `TrainingSettings`."""
+    training = TrainingSettings()
     group.add_argument(
         "--learning_rate",
         type=numbers,
@@ -129,7 +136,11 @@ def parse_flags() -> argparse.Namespace:
     add_settings(group, training, "averaging", "share of the old weight average kept each step")
     add_settings(group, training, "label_smoothing", "share of a label spread over all labels")
     add_settings(group, training, "seed", "seed of weights, examples and order")
-    group = parser.add_argument_group("data")
+
+
+def add_example_flags(group: argparse._ArgumentGroup) -> None:
+    """Add the flags of `DataSettings` and the sources of examples."""
+    data = DataSettings()
     add_settings(group, data, "silence_percentage", "silence examples per 100 wanted words")
     add_settings(group, data, "unknown_percentage", "unknown examples per 100 wanted words")
     add_settings(group, data, "validation_percentage", "share of speakers for validation")
@@ -152,6 +163,11 @@ def parse_flags() -> argparse.Namespace:
     group.add_argument(
         "--augmented_examples", type=int, default=100_000, help="training examples to draw"
     )
+
+
+def add_augmentation_flags(group: argparse._ArgumentGroup) -> None:
+    """Add the flags of `AugmentationSettings`."""
+    varied = AugmentationSettings()
     add_settings(group, varied, "background_volume", "largest volume of noise under words")
     add_settings(group, varied, "background_frequency", "share of words with noise")
     add_settings(group, varied, "time_shift_ms", "largest shift in time either way")
@@ -159,7 +175,6 @@ def parse_flags() -> argparse.Namespace:
     add_settings(group, varied, "noise_speed_change", "the same of background noise")
     add_settings(group, varied, "loudness_db", "largest change of loudness either way")
     add_settings(group, varied, "coloration", "strength of random frequency responses")
-    return parser.parse_args()
 
 
 def add_settings(
