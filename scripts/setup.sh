@@ -35,6 +35,12 @@ missing_command_packages() {
     command -v espeak-ng >/dev/null || echo espeak-ng
     command -v flite >/dev/null || echo flite
     command -v cc >/dev/null || echo gcc libc6-dev
+    command -v c++ >/dev/null || echo g++
+    command -v yosys >/dev/null || echo yosys
+    command -v nextpnr-ice40 >/dev/null || echo nextpnr-ice40
+    command -v icepack >/dev/null || echo fpga-icestorm
+    command -v z3 >/dev/null || echo z3
+    [ -e /usr/share/qflow/tech/osu035/osu035_stdcells.lib ] || echo qflow-tech-osu035
 }
 
 # What Debian splits off its own Python: the venv module, and the shared library that cocotb loads.
@@ -63,15 +69,25 @@ install_packages() {
         >/dev/null
 }
 
+# Installs what a lock file pins, hashes checked, from wheels unless flags say otherwise.
+install_pinned() {
+    pinned=$1
+    shift
+    $venv/bin/python -m pip install -qq --no-input --disable-pip-version-check --require-hashes \
+        --only-binary :all: "$@" --requirement "$pinned"
+}
+
 # Makes .venv, or brings an existing one in line with the lock; the stamp is written last.
 install_environment() {
     is_python_3_11 $venv/bin/python && $venv/bin/python -m pip --version >/dev/null 2>&1 ||
         "$1" -m venv --clear $venv
     rm -f $stamp
     echo "setup: installing the Python packages of $lock (2 GB on disk, a few minutes)"
-    # pyverilog comes as source alone; it is built with the setuptools at hand, not one fetched unchecked.
-    $venv/bin/python -m pip install -qq --no-input --disable-pip-version-check --require-hashes \
-        --only-binary :all: --no-binary pyverilog --no-build-isolation --requirement $lock
+    # pyverilog comes as source alone and is built with the setuptools of the lock, which must be there
+    # before: the one that a new environment brings may be too old to make a wheel.
+    sed -n '/^setuptools==/,/[^\\]$/p' $lock >$venv/setuptools.lock
+    install_pinned $venv/setuptools.lock
+    install_pinned $lock --no-binary pyverilog --no-build-isolation
     # Commands in scripts/ import the packages of the checkout, wherever it is moved.
     echo "../../../.." >$venv/lib/python3.11/site-packages/checkout.pth
     cp $lock $stamp
