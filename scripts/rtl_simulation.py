@@ -21,7 +21,7 @@ from cocotb_tools.runner import Icarus
 
 from dataflow.rtl_parameters import POINTWISE_WEIGHT_ORDER, pointwise_layer, pointwise_parameters
 from golden import files
-from golden.mem import check_weight_memory, read_weight_memory, weight_memory
+from golden.mem import check_memory, memory_text, read_memory
 from golden.network import IntegerNetwork
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -73,7 +73,8 @@ def prepare_pointwise(folder: Path, network: IntegerNetwork, pixels: npt.NDArray
     parameters = pointwise_parameters(network, str(weight_file))
     bits = int(parameters["WEIGHT_BITS"])
     folder.mkdir(parents=True, exist_ok=True)
-    files.write_text(weight_file, weight_memory(network, name, POINTWISE_WEIGHT_ORDER, bits))
+    text = memory_text(network, f"{name}.weights", POINTWISE_WEIGHT_ORDER, bits)
+    files.write_text(weight_file, text)
     network.save(folder / NETWORK_FILE)
     files.write_via(folder / PIXELS_FILE, lambda path: np.save(path, pixels.astype(np.int64)))
     files.write_text(folder / JOB_FILE, json.dumps({"parameters": parameters}, indent=2) + "\n")
@@ -126,7 +127,7 @@ def simulate(
 def _check_memories(folder: Path) -> None:
     network = IntegerNetwork.load(folder / NETWORK_FILE)
     for path in sorted(folder.glob("*.mem")):
-        check_weight_memory(read_weight_memory(path), network)
+        check_memory(read_memory(path), network)
 
 
 def _build(

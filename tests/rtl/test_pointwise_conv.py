@@ -257,7 +257,7 @@ def test_memory_of_another_network_is_refused(tmp_path: Path) -> None:
     prepare_pointwise(tmp_path / "other", other, random_pixels(other, 1))
     prepare_pointwise(tmp_path / "job", network, random_pixels(network, 1))
     (tmp_path / "other/weights.mem").replace(tmp_path / "job/weights.mem")
-    with pytest.raises(ValueError, match=rf"expected the weights of network {network.digest}"):
+    with pytest.raises(ValueError, match=rf"expected a memory of network {network.digest}"):
         simulate(TOP, BENCH, tmp_path / "job")
 
 
