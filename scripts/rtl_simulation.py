@@ -7,6 +7,7 @@ same RTL with the same generated parameters.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import shutil
 import sys
@@ -19,15 +20,22 @@ import numpy.typing as npt
 from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import Icarus
 
-from dataflow.rtl_parameters import POINTWISE_WEIGHT_ORDER, pointwise_layer, pointwise_parameters
+from dataflow.accelerator import Accelerator
+from dataflow.rtl_export import NETWORK_FILE, check_build_folder, write_accelerator
+from dataflow.rtl_parameters import (
+    POINTWISE_WEIGHT_ORDER,
+    module_parameters,
+    pointwise_layer,
+    pointwise_parameters,
+)
 from golden import files
-from golden.mem import check_memory, memory_text, read_memory
+from golden.mem import memory_text
 from golden.network import IntegerNetwork
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RTL_FOLDER = REPOSITORY / "rtl_ref"
 JOB_VARIABLE = "RTL_JOB"  # tells the bench, which runs inside the simulator, where its job is
-NETWORK_FILE, PIXELS_FILE, JOB_FILE = "network.npz", "pixels.npy", "job.json"
+PIXELS_FILE, JOB_FILE = "pixels.npy", "job.json"
 RESULTS_FILE, LOG_FILE = "results.json", "simulation.log"
 
 
@@ -80,10 +88,33 @@ def prepare_pointwise(folder: Path, network: IntegerNetwork, pixels: npt.NDArray
     files.write_text(folder / JOB_FILE, json.dumps({"parameters": parameters}, indent=2) + "\n")
 
 
+def prepare_block(
+    folder: Path, accelerator: Accelerator, block: str, **arrays: npt.NDArray[Any]
+) -> None:
+    """Write into `folder` all that the bench of a block of the accelerator needs.
+
+    `block` is a name of `dataflow.rtl_parameters.module_parameters`, or the top's, which takes its
+    parameters from the generated header. `arrays` are written to `<name>.npy`.
+    """
+    write_accelerator(accelerator, folder)
+    for name, array in arrays.items():
+        files.write_via(folder / f"{name}.npy", lambda path, array=array: np.save(path, array))
+    job = {
+        "parameters": module_parameters(accelerator).get(block, {}),
+        "configuration": dataclasses.asdict(accelerator.configuration),
+    }
+    files.write_text(folder / JOB_FILE, json.dumps(job, indent=2) + "\n")
+
+
 def simulate(
-    top: str, bench: str, folder: Path, scenarios: str | None = None, waves: Path | None = None
+    top: str,
+    bench: str,
+    folder: Path,
+    scenarios: str | None = None,
+    waves: Path | None = None,
+    rtl_folder: Path = RTL_FOLDER,
 ) -> SimulationResult:
-    """Build `rtl_ref/<top>.v` with the parameters of the job in `folder` and run its bench.
+    """Build `<rtl_folder>/<top>.v` with the parameters of the job in `folder` and run its bench.
 
     `bench` is the module that holds the cocotb scenarios, `scenarios` a regular expression that
     chooses among them (default: all), `waves` an `.fst` file to write.
@@ -94,12 +125,12 @@ def simulate(
     require_icarus()
     if waves is not None and waves.suffix != ".fst":
         raise ValueError(f"waves: expected a file name that ends in .fst, got {waves}")
-    _check_memories(folder)
+    check_build_folder(folder)
     parameters = json.loads((folder / JOB_FILE).read_text())["parameters"]
     results, log = folder / RESULTS_FILE, folder / LOG_FILE
     results.unlink(missing_ok=True)
     runner = Icarus()
-    _build(runner, top, parameters, folder, waves is not None)
+    _build(runner, rtl_folder / f"{top}.v", parameters, folder, waves is not None)
     xml = folder.resolve() / "results.xml"
     # The runner hands this path on to the Python inside the simulator. Some distributions install a
     # package `tests` of their own, so the repository must come first.
@@ -124,28 +155,24 @@ def simulate(
     return SimulationResult(json.loads(results.read_text()), ran, failed, log)
 
 
-def _check_memories(folder: Path) -> None:
-    network = IntegerNetwork.load(folder / NETWORK_FILE)
-    for path in sorted(folder.glob("*.mem")):
-        check_memory(read_memory(path), network)
-
-
 def _build(
-    runner: Icarus, top: str, parameters: dict[str, int | str], folder: Path, waves: bool
+    runner: Icarus, source: Path, parameters: dict[str, int | str], folder: Path, waves: bool
 ) -> None:
     literals = {
         name: json.dumps(value) if isinstance(value, str) else value
         for name, value in parameters.items()
     }
-    log = folder / "build.log"
+    top, log = source.stem, folder / "build.log"
     try:
         runner.build(
-            sources=[RTL_FOLDER / f"{top}.v"],
+            sources=[source],
             hdl_toplevel=top,
             parameters=literals,
             build_dir=folder,
-            # The module that cocotb adds for waves is SystemVerilog.
-            build_args=["-Wall"] if waves else ["-Wall", "-g2005"],
+            includes=[folder.resolve()],
+            # Blocks below the top come from its folder, a module a file. The module that cocotb
+            # adds for waves is SystemVerilog.
+            build_args=["-Wall", "-y", str(source.parent), *([] if waves else ["-g2005"])],
             timescale=("1ns", "1ps"),
             always=True,
             waves=waves,

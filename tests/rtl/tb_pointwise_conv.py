@@ -22,13 +22,13 @@ from cocotbext.axi import AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStream
 
 from dataflow.loop_orders import INPUT_STATIONARY, walk
 from dataflow.pointwise_schedule import FILL_CYCLES, compare_orders, timeline
+from dataflow.rtl_export import NETWORK_FILE
 from dataflow.rtl_parameters import pointwise_layer
 from golden import reference
 from golden.network import IntegerNetwork
 from scripts.rtl_simulation import (
     JOB_FILE,
     JOB_VARIABLE,
-    NETWORK_FILE,
     PIXELS_FILE,
     RESULTS_FILE,
 )
