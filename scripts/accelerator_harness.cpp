@@ -2,12 +2,13 @@
 // every layer with the cycle in which it appeared. Compared with the reference elsewhere; this only
 // drives and records.
 //
-//   harness FRAMES_FILE BEATS OUTPUT_FOLDER GAP_PERCENT STALL_PERCENT SEED PATIENCE
+//   harness FRAMES_FILE BEATS OUTPUT_FOLDER GAP_PERCENT STALL_PERCENT SEED PATIENCE FIRST END
 //
 // FRAMES_FILE holds int8 numbers, BEATS to a frame. Each stream becomes OUTPUT_FOLDER/<stream>.bin,
 // pairs of int32: value, cycle. Cycle 0 is the first after reset. The run ends when every frame has
 // its answer; if no beat passes for PATIENCE cycles it ends there, and what is missing is missing.
-// With NETLIST defined, only the ports of the top are there to be recorded.
+// With NETLIST defined, only the ports of the top are there to be recorded. With TRACE defined, the
+// cycles from FIRST up to END go into OUTPUT_FOLDER/waves.fst.
 
 #include <cstdint>
 #include <cstdio>
@@ -79,8 +80,8 @@ std::vector<int8_t> read_file(const char *path) {
 }  // namespace
 
 int main(int argc, char **argv) {
-    if (argc != 8) {
-        std::fprintf(stderr, "expected 7 arguments, got %d\n", argc - 1);
+    if (argc != 10) {
+        std::fprintf(stderr, "expected 9 arguments, got %d\n", argc - 1);
         return 1;
     }
     const std::vector<int8_t> numbers = read_file(argv[1]);
@@ -90,6 +91,8 @@ int main(int argc, char **argv) {
     const unsigned stall_percent = std::strtoul(argv[5], nullptr, 10);
     std::mt19937 random(std::strtoul(argv[6], nullptr, 10));
     const uint64_t patience = std::strtoull(argv[7], nullptr, 10);
+    const uint64_t first_traced = std::strtoull(argv[8], nullptr, 10);
+    const uint64_t end_traced = std::strtoull(argv[9], nullptr, 10);
     const size_t frames = numbers.size() / beats;
 
     const auto context = std::make_unique<VerilatedContext>();
@@ -109,15 +112,13 @@ int main(int argc, char **argv) {
 #endif
 
     const auto roll = [&random](unsigned percent) { return percent > 0 && random() % 100 < percent; };
-    uint64_t time = 0;
-    const auto edge = [&] {
-        top->clk_i = 1;
-        top->eval();
+    // A picture of the cycle: settled values while the clock is low, then its rising edge.
+    const auto dump = [&](uint64_t cycle) {
 #ifdef TRACE
-        trace->dump(time + 5);
+        if (cycle >= first_traced && cycle < end_traced) trace->dump(10 * cycle + (top->clk_i ? 5 : 0));
+#else
+        (void)cycle, (void)first_traced, (void)end_traced;
 #endif
-        top->clk_i = 0;
-        time += 10;
     };
 
     top->clk_i = 0;
@@ -128,7 +129,9 @@ int main(int argc, char **argv) {
     top->m_axis_tready = 0;
     for (int i = 0; i < 3; ++i) {
         top->eval();
-        edge();
+        top->clk_i = 1;
+        top->eval();
+        top->clk_i = 0;
     }
     top->rst_ni = 1;
 
@@ -144,9 +147,7 @@ int main(int argc, char **argv) {
         }
         top->m_axis_tready = !roll(stall_percent);
         top->eval();
-#ifdef TRACE
-        trace->dump(time);
-#endif
+        dump(cycle);
         if (top->frame_error_o) errors.add(1, cycle);
         if (offering && top->s_axis_tready) {
             taken.add(numbers[next], cycle);
@@ -180,7 +181,10 @@ int main(int argc, char **argv) {
         if (INSIDE(fully_connected, emit))
             fc1.add(as_signed(INSIDE(fully_connected, sum), FC1_BITS), cycle);
 #endif
-        edge();
+        top->clk_i = 1;
+        top->eval();
+        dump(cycle);
+        top->clk_i = 0;
     }
     top->final();
 #ifdef TRACE

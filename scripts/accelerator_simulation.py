@@ -1,14 +1,15 @@
-"""Compiles the accelerator with Verilator and runs fingerprints through it, millions of cycles/s.
+"""Compiles the accelerator with Verilator or Icarus and runs fingerprints through it.
 
-The compiled simulator is cached by the content of everything that went into it. A run gives back
-every value of every layer with its cycle (`Recording`); `compare_with_reference` holds that against
-`golden.reference`.
+Both simulators drive the same streams and write down the same thing: every value of every layer
+with its cycle (`Recording`). What is compiled is cached by the content of all that goes into it.
+Verilator runs millions of cycles a second; Icarus thousands, but it starts at once and knows
+unknown bits.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
+import platform
 import shutil
 import subprocess
 import tempfile
@@ -24,67 +25,52 @@ from dataflow.rtl_export import accelerator_files, write_accelerator
 from dataflow.rtl_parameters import accelerator_parameters
 from golden import reference
 from golden.reference import Integers
+from scripts.rtl_simulation import REPOSITORY, RTL_FOLDER, require_icarus
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-RTL_FOLDER = REPOSITORY / "rtl_ref"
-HARNESS = REPOSITORY / "scripts" / "accelerator_harness.cpp"
-CACHE = Path("work/cache/verilator")
+CACHE = Path("work/cache/simulators")
 TOP = "kws_accelerator"
-
-# The layers that the harness records, by their usual names, in the order in which data pass.
-STREAMS = ("conv_1", "conv_1_relu", "dw_conv", "max_pool", "pw_conv", "pw_conv_relu", "fc1")
-LABEL = "label"  # the name of the last comparison
+HARNESS = REPOSITORY / "scripts" / "accelerator_harness"  # .cpp for Verilator, .v for Icarus
+SIMULATORS = ("verilator", "icarus")
+UNKNOWN = np.iinfo(np.int64).min  # a value with an unknown bit
+WHOLE_RUN = range(2**31)
 
 
 @dataclass(frozen=True, eq=False)
 class Recording:
     """What a run produced: for each stream the values and their cycles, int64 `[n]`, in order.
 
-    `taken` are the input beats, `out` the output beats, `last` and `errors` the cycles of `tlast`
-    on the output and of `frame_error_o`. Cycle 0 is the first one after reset.
+    The streams are those of `dataflow.accelerator_schedule.Schedule`; besides, `last` and `errors`
+    hold the cycles of `tlast` on the output and of `frame_error_o`. Cycle 0 is the first after
+    reset. `values` may be `UNKNOWN`.
     """
 
     values: Mapping[str, Integers]
     cycles: Mapping[str, Integers]
 
 
-@dataclass(frozen=True)
-class Divergence:
-    """The first value, in time, that is not the reference's.
-
-    `place` is the index in the layer, `(time, coefficient, channel)` or `(channel,)`; `found` is
-    None where the value never came.
-    """
-
-    clip: int
-    layer: str
-    place: tuple[int, ...]
-    expected: int
-    found: int | None
-    cycle: int | None
-
-    def __str__(self) -> str:
-        got = "nothing" if self.found is None else str(self.found)
-        cycle = "" if self.cycle is None else f", cycle {self.cycle}"
-        return (
-            f"clip {self.clip}: {self.layer} at {self.place}: expected {self.expected}, "
-            f"got {got}{cycle}"
-        )
-
-
 class AcceleratorSimulator:
     """A compiled accelerator.
 
-    `rtl_folder` holds the Verilog, `trace` makes every run write a waveform. Raises
-    FileNotFoundError without Verilator or a C++ compiler, ValueError if the RTL does not compile.
+    `rtl_folder` holds the Verilog; `trace` lets `run` write waveforms. Raises FileNotFoundError,
+    naming the Debian package, if a tool is missing, and ValueError if the RTL does not compile.
     """
 
     def __init__(
-        self, accelerator: Accelerator, rtl_folder: Path = RTL_FOLDER, *, trace: bool = False
+        self,
+        accelerator: Accelerator,
+        simulator: str = "verilator",
+        rtl_folder: Path = RTL_FOLDER,
+        *,
+        trace: bool = False,
     ) -> None:
-        require_verilator()
+        if simulator not in SIMULATORS:
+            raise ValueError(f"simulator: expected one of {SIMULATORS}, got {simulator!r}")
         self.accelerator = accelerator
-        self.folder = _build(accelerator, rtl_folder, trace)
+        self.simulator = simulator
+        self.rtl_folder = rtl_folder
+        require_verilator() if simulator == "verilator" else require_icarus()
+        command = _compile_command(accelerator, simulator, rtl_folder.resolve(), trace)
+        self._folder = _compiled(accelerator, command, rtl_folder)
 
     def run(
         self,
@@ -94,26 +80,34 @@ class AcceleratorSimulator:
         stall_percent: int = 0,
         seed: int = 0,
         waves: Path | None = None,
+        traced: range = WHOLE_RUN,
     ) -> Recording:
         """Send `fingerprints` `(N, time, coefficient)` back to back and record what comes.
 
-        The source pauses and the sink stalls in the given percentage of cycles.
+        The source pauses and the sink stalls in the given percentage of cycles. `waves` is an
+        `.fst` file for the cycles in `traced`. A run in which nothing moves any more ends early.
         """
         reference.check_fingerprints(self.accelerator.network, fingerprints)
-        beats = int(np.prod(self.accelerator.frame))
-        patience = 4 * (self.accelerator.multiplications["conv_1"] + 1000)
+        cycles = traced if waves is not None else range(0)
+        # Longer than a frame takes in any configuration, however much is stalled.
+        patience = 100 * sum(self.accelerator.multiplications.values()) + 10_000
+        options = {
+            "beats": int(np.prod(self.accelerator.frame)),
+            "gap": gap_percent,
+            "stall": stall_percent,
+            "seed": seed,
+            "patience": patience,
+            "first": cycles.start,
+            "end": cycles.stop,
+        }
         with tempfile.TemporaryDirectory() as scratch:
-            frames = Path(scratch) / "frames.bin"
-            fingerprints.astype(np.int8).tofile(frames)
-            numbers = (beats, scratch, gap_percent, stall_percent, seed, patience)
-            subprocess.run(
-                [str(self.folder / "simulator"), str(frames), *map(str, numbers)],
-                cwd=self.folder,
-                check=True,
-            )
+            folder = Path(scratch)
+            run = _run_verilator if self.simulator == "verilator" else _run_icarus
+            run(self._folder, folder, fingerprints, options)
             if waves is not None:
-                shutil.copyfile(Path(scratch) / "waves.fst", waves)
-            return _read_recording(Path(scratch))
+                waves.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(folder / "waves.fst", waves)
+            return _read_recording(folder)
 
 
 def require_verilator() -> None:
@@ -123,93 +117,46 @@ def require_verilator() -> None:
             raise FileNotFoundError(f"{tool}: not found, install the Debian package {package}")
 
 
-def expected_streams(
-    accelerator: Accelerator, fingerprints: npt.NDArray[np.int8]
-) -> dict[str, Integers]:
-    """Return what each stream must carry, `(N, values a clip)`, in the order of the hardware.
-
-    The hardware works channel by channel: maps come channel first. The output stream carries the
-    logits of a clip and then its label.
-    """
-    result = reference.run(accelerator.network, fingerprints)
-    expected = {}
-    for stream in STREAMS:
-        layer = result.layers[accelerator.layer_names[stream]]
-        if layer.ndim == 4:
-            layer = layer.transpose(0, 3, 1, 2)
-        expected[stream] = layer.reshape(len(fingerprints), -1)
-    labels = result.label_indices[:, np.newaxis]
-    return {**expected, "out": np.concatenate([result.logits, labels], axis=1)}
+def _run_verilator(
+    build: Path, folder: Path, fingerprints: npt.NDArray[np.int8], options: dict[str, int]
+) -> None:
+    frames = folder / "frames"
+    fingerprints.astype(np.int8).tofile(frames)
+    beats, *numbers = options.values()
+    command = [build / "simulator", frames, beats, folder, *numbers]
+    subprocess.run(list(map(str, command)), cwd=build, check=True)
 
 
-def first_divergence(
-    accelerator: Accelerator, expected: Mapping[str, Integers], recording: Recording
-) -> Divergence | None:
-    """Return the earliest wrong, missing or surplus value of any stream, or None."""
-    found = [
-        divergence
-        for stream, values in expected.items()
-        if (divergence := _stream_divergence(accelerator, stream, values, recording)) is not None
-    ]
-    never = np.iinfo(np.int64).max
-    return min(found, key=lambda at: never if at.cycle is None else at.cycle, default=None)
+def _run_icarus(
+    build: Path, folder: Path, fingerprints: npt.NDArray[np.int8], options: dict[str, int]
+) -> None:
+    frames = folder / "frames"
+    np.savetxt(frames, fingerprints.reshape(-1), fmt="%d")
+    flags = {"frames": frames, "folder": folder, "count": len(fingerprints), **options}
+    command = ["vvp", "-n", str(build / "simulator"), "-fst"]
+    command += [f"+{name}={value}" for name, value in flags.items()]
+    subprocess.run(command, cwd=build, check=True, stdout=subprocess.DEVNULL)
 
 
-def _stream_divergence(
-    accelerator: Accelerator, stream: str, expected: Integers, recording: Recording
-) -> Divergence | None:
-    values, cycles = recording.values[stream], recording.cycles[stream]
-    flat = expected.reshape(-1)
-    common = min(flat.size, values.size)
-    different = np.flatnonzero(flat[:common] != values[:common])
-    if not different.size and flat.size == values.size:
-        return None
-    index = int(different[0]) if different.size else common
-    surplus = index >= flat.size
-    clip, within = divmod(min(index, flat.size - 1), expected.shape[1])
-    layer, place = _place(accelerator, stream, within)
-    return Divergence(
-        clip=clip,
-        layer=f"after the end of {layer}" if surplus else layer,
-        place=place,
-        expected=int(flat[min(index, flat.size - 1)]),
-        found=int(values[index]) if index < values.size else None,
-        cycle=int(cycles[index]) if index < values.size else None,
-    )
+def _read_recording(folder: Path) -> Recording:
+    values, cycles = {}, {}
+    for path in (*folder.glob("*.bin"), *folder.glob("*.txt")):
+        if path.suffix == ".bin":
+            pairs = np.fromfile(path, np.int32).astype(np.int64).reshape(-1, 2)
+        else:
+            words = path.read_text().replace("x", str(UNKNOWN)).split()
+            pairs = np.array(words, np.int64).reshape(-1, 2)
+        values[path.stem], cycles[path.stem] = pairs[:, 0], pairs[:, 1]
+    return Recording(values, cycles)
 
 
-def _place(accelerator: Accelerator, stream: str, within: int) -> tuple[str, tuple[int, ...]]:
-    """Return the layer's own name and the index in it of a stream's value `within` a clip."""
-    if stream == "out":
-        if within == accelerator.labels:
-            return LABEL, (0,)
-        return "output stream", (within,)
-    name = accelerator.layer_names[stream]
-    if stream in ("conv_1", "conv_1_relu", "dw_conv"):
-        channel, position = divmod(within, accelerator.positions)
-        return name, (*divmod(position, accelerator.map[1]), channel)
-    return name, (within,)
-
-
-def _build(accelerator: Accelerator, rtl_folder: Path, trace: bool) -> Path:
-    """Compile, or find what was compiled from the same content before."""
-    folder = CACHE.resolve() / _content_digest(accelerator, rtl_folder, trace)
-    if (folder / "simulator").is_file():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix="build-", dir=folder.parent))
-    try:
-        write_accelerator(accelerator, partial)
-        _compile(accelerator, rtl_folder, partial, trace)
-        shutil.rmtree(partial / "obj")
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return folder
-
-
-def _compile(accelerator: Accelerator, rtl_folder: Path, folder: Path, trace: bool) -> None:
+def _compile_command(
+    accelerator: Accelerator, simulator: str, rtl_folder: Path, trace: bool
+) -> list[str]:
+    """Return the command that makes `simulator` in a folder that `write_accelerator` has filled."""
+    if simulator == "icarus":
+        command = ["iverilog", "-g2012", "-Wall", "-Wno-timescale", "-I.", "-y", str(rtl_folder)]
+        return [*command, "-s", HARNESS.name, "-o", "simulator", f"{HARNESS}.v"]
     parameters = accelerator_parameters(accelerator)
     macros = {
         "INPUT_BITS": parameters["WINDOW_MEMORY_DATA_BITS"],
@@ -220,38 +167,53 @@ def _compile(accelerator: Accelerator, rtl_folder: Path, folder: Path, trace: bo
         "FC1_BITS": parameters["FC1_ACC_BITS"],
         **({"TRACE": 1} if trace else {}),
     }
-    flags = " ".join(f"-D{name}={value}" for name, value in macros.items())
+    flags = " ".join(["-O2", *(f"-D{name}={value}" for name, value in macros.items())])
     command = ["verilator", "--cc", "--exe", "--build", "-Wall", "-O3", "-Mdir", "obj"]
-    command += ["-CFLAGS", f"-O2 {flags}", "-I.", "-y", str(rtl_folder), "--top-module", TOP]
+    command += ["-CFLAGS", flags, "-I.", "-y", str(rtl_folder), "--top-module", TOP]
     command += ["--trace-fst"] if trace else []
-    command += [str(rtl_folder / "observed.vlt"), str(rtl_folder / f"{TOP}.v"), str(HARNESS)]
-    build = subprocess.run(
-        [*command, "-o", "../simulator"], cwd=folder, capture_output=True, text=True, check=False
-    )
-    if build.returncode:
-        lines = (build.stdout + build.stderr).splitlines()
-        reason = next((line for line in lines if line.startswith("%")), lines[-1] if lines else "")
-        raise ValueError(f"{TOP}: does not compile: {reason}")
+    command += [str(rtl_folder / "observed.vlt"), str(rtl_folder / f"{TOP}.v"), f"{HARNESS}.cpp"]
+    return [*command, "-o", "../simulator"]
 
 
-def _content_digest(accelerator: Accelerator, rtl_folder: Path, trace: bool) -> str:
-    sources = [HARNESS, *sorted(rtl_folder.glob("*.v")), rtl_folder / "observed.vlt"]
+def _compiled(accelerator: Accelerator, command: list[str], rtl_folder: Path) -> Path:
+    """Compile, or find what was compiled from the same content before; return its folder."""
+    folder = CACHE.resolve() / _content_digest(accelerator, command, rtl_folder)
+    if (folder / "simulator").is_file():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix="build-", dir=folder.parent))
+    try:
+        write_accelerator(accelerator, partial)
+        build = subprocess.run(command, cwd=partial, capture_output=True, text=True, check=False)
+        if build.returncode:
+            raise ValueError(f"{TOP}: does not compile: {_reason(build.stderr + build.stdout)}")
+        shutil.rmtree(partial / "obj", ignore_errors=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as old:
+            if folder.exists():
+                folder.rename(Path(old) / "damaged")
+            partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return folder
+
+
+def _reason(output: str) -> str:
+    lines = output.splitlines()
+    marked = [line for line in lines if line.startswith("%") or "error" in line]
+    return next(iter(marked or lines), "no message")
+
+
+def _content_digest(accelerator: Accelerator, command: list[str], rtl_folder: Path) -> str:
     version = subprocess.run(
-        ["verilator", "--version"], capture_output=True, text=True, check=True
+        [command[0], "-V" if command[0] == "iverilog" else "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
-    content = hashlib.sha256(f"{version} {trace} {os.uname().machine}".encode())
-    for path in sources:
+    content = hashlib.sha256("\n".join([version, platform.machine(), *command]).encode())
+    harnesses = [HARNESS.with_suffix(suffix) for suffix in (".cpp", ".v")]
+    for path in (*harnesses, *sorted(rtl_folder.glob("*.v")), *rtl_folder.glob("*.vlt")):
         content.update(path.name.encode() + path.read_bytes())
     for name, text in accelerator_files(accelerator).items():
         content.update(name.encode() + text.encode())
     return content.hexdigest()
-
-
-def _read_recording(folder: Path) -> Recording:
-    values, cycles = {}, {}
-    for path in folder.glob("*.bin"):
-        if path.name == "frames.bin":
-            continue
-        pairs = np.fromfile(path, np.int32).reshape(-1, 2).astype(np.int64)
-        values[path.stem], cycles[path.stem] = pairs[:, 0], pairs[:, 1]
-    return Recording(values, cycles)

@@ -1,0 +1,300 @@
+"""Run clips through the accelerator's RTL and compare every value of every layer.
+
+Takes the clips of TEST_DIR (one folder a word) or the golden cases of the network, sends them back
+to back, and compares the sums of every layer, the values between the layers, the logits and the
+label with golden.reference, and the cycles with dataflow.accelerator_schedule. At a mismatch it
+prints the first value in time that is wrong, reduces the clip to a few numbers that still show it,
+and leaves a waveform around the place; exit status 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.table import Table
+
+from dataflow.accelerator import CONFIGURATIONS, Accelerator, parse_configuration
+from dataflow.accelerator_schedule import Schedule, predict
+from golden import files
+from golden.cases import read_cases
+from golden.evidence import json_bytes
+from golden.network import IntegerNetwork
+from quant_models.dataset import read_test_folder
+from quant_models.feature_cache import FeatureCache
+from scripts.accelerator_simulation import SIMULATORS, AcceleratorSimulator
+from scripts.command_line import Parser, require_exclusive, run_command
+from scripts.divergence import Divergence, expected_streams, first_divergence, minimise
+from scripts.progress import CONSOLE, Bar, progress_bar, say
+
+EXAMPLE = "scripts/simulate.py --network weights/NAME/network.npz --test_dir speech_commands_test"
+CHUNK_CLIPS = 128  # simulated in one run, back to back; a run records about 7 MB for 128 clips
+WORKERS = 2
+WAVE_CYCLES = 200  # before and after the first wrong value
+
+
+@dataclass
+class Comparison:
+    """What was compared: values by stream, clips, and the cycles between answers that were seen."""
+
+    clips: int = 0
+    values: dict[str, int] = field(default_factory=dict)
+    intervals: set[int] = field(default_factory=set)
+    latencies: set[int] = field(default_factory=set)
+
+    @property
+    def total(self) -> int:
+        """Number of values compared."""
+        return sum(self.values.values())
+
+
+def main() -> None:
+    """Parse, simulate, print; exit status 1 at a mismatch."""
+    flags = _parse()
+    started = time.monotonic()
+    network = IntegerNetwork.load(flags.network)
+    accelerator = Accelerator(network, parse_configuration(flags.config))
+    schedule = predict(accelerator)
+    fingerprints = _fingerprints(flags, network)[: flags.clips]
+    if not len(fingerprints):
+        raise ValueError("clips: expected at least one, got none")
+    name = flags.network.resolve().parent.name
+    output = flags.output_dir or Path("work/simulation") / name / accelerator.configuration.name
+    with CONSOLE.status(f"compiling the RTL with {flags.simulator}"):
+        simulator = AcceleratorSimulator(accelerator, flags.simulator, flags.rtl_dir)
+    options = {"gap_percent": flags.gap_percent, "stall_percent": flags.stall_percent}
+    with progress_bar("clips") as progress:
+        comparison, divergence = compare(simulator, fingerprints, progress, **options)
+    if divergence is not None:
+        _explain(simulator, fingerprints, divergence, options, flags.waves or output / "waves.fst")
+        raise SystemExit(1)
+    if flags.waves is not None:
+        tracing = AcceleratorSimulator(accelerator, flags.simulator, flags.rtl_dir, trace=True)
+        tracing.run(fingerprints[:2], waves=flags.waves, **options)
+        say(f"Waveform of the first clips: {flags.waves}")
+    _print(comparison, schedule, flags, time.monotonic() - started)
+    summary = summary_json(comparison, schedule, flags.simulator, options)
+    files.write_bytes(output / "summary.json", summary)
+    say(f"Details: {output / 'summary.json'}")
+
+
+def compare(
+    simulator: AcceleratorSimulator,
+    fingerprints: npt.NDArray[np.int8],
+    progress: Bar | None = None,
+    **options: int,
+) -> tuple[Comparison, Divergence | None]:
+    """Simulate all clips, some at a time, and stop at the first chunk that differs.
+
+    Returns what was compared, and the first divergence, whose clip counts from the first one.
+    """
+    comparison = Comparison()
+
+    def chunk(start: int) -> tuple[int, Comparison, Divergence | None]:
+        part = fingerprints[start : start + CHUNK_CLIPS]
+        return start, *compare_chunk(simulator, part, **options)
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        results = pool.map(chunk, range(0, len(fingerprints), CHUNK_CLIPS))
+        for start, part, divergence in results:
+            if divergence is not None:
+                pool.shutdown(cancel_futures=True)
+                return comparison, divergence.later(start)
+            _add(comparison, part)
+            if progress is not None:
+                progress(comparison.clips, len(fingerprints))
+    return comparison, None
+
+
+def compare_chunk(
+    simulator: AcceleratorSimulator, fingerprints: npt.NDArray[np.int8], **options: int
+) -> tuple[Comparison, Divergence | None]:
+    """Simulate clips in one run and compare every stream."""
+    recording = simulator.run(fingerprints, **options)
+    expected = expected_streams(simulator.accelerator, fingerprints)
+    divergence = first_divergence(simulator.accelerator, expected, recording)
+    answers = recording.cycles["last"]
+    return Comparison(
+        clips=len(fingerprints),
+        values={stream: values.size for stream, values in expected.items()},
+        intervals=set(np.diff(answers).tolist()),
+        latencies=set((answers[:1] + 1).tolist()),
+    ), divergence
+
+
+def summary_json(
+    comparison: Comparison, schedule: Schedule, simulator: str, options: dict[str, int]
+) -> bytes:
+    """Return what was compared and the cycles, for other tools. Holds no time of day or speed."""
+    configuration = schedule.accelerator.configuration
+    return json_bytes(
+        {
+            "network_digest": schedule.accelerator.network.digest,
+            "configuration": asdict(configuration),
+            "simulator": simulator,
+            **options,
+            "clips": comparison.clips,
+            "values_compared": comparison.values,
+            "values_compared_total": comparison.total,
+            "mismatches": 0,
+            "cycles_per_frame": {
+                "predicted": schedule.interval,
+                "simulated": sorted(comparison.intervals),
+            },
+            "latency_cycles": {
+                "predicted": schedule.latency,
+                "simulated": sorted(comparison.latencies),
+            },
+            "utilisation": schedule.utilisation,
+        }
+    )
+
+
+def _parse() -> argparse.Namespace:
+    parser = Parser(__doc__, EXAMPLE)
+    add = parser.add_argument
+    add("--network", type=Path, required=True, help="the network file")
+    add("--test_dir", type=Path, help="clips, one folder a word, instead of the golden cases")
+    add("--cases", type=Path, help="golden cases (default: golden/vectors/<name>/cases.npz)")
+    names = ", ".join(CONFIGURATIONS)
+    add(
+        "--config",
+        default="fast",
+        help=f"{names}, or such as conv_1=window,dw_conv=row: what a stage does in a cycle",
+    )
+    add("--simulator", choices=SIMULATORS, default="verilator", help="which simulator runs")
+    add("--rtl_dir", type=Path, default=Path("rtl_ref"), help="folder of the Verilog")
+    add("--clips", type=int, help="only the first so many clips")
+    add("--gap_percent", type=int, default=0, help="cycles in which the source pauses")
+    add("--stall_percent", type=int, default=0, help="cycles in which the sink stalls")
+    add("--waves", type=Path, help="write a waveform to this .fst file")
+    add("--output_dir", type=Path, help="summary (default: work/simulation/<name>/<config>)")
+    add("--cache_dir", type=Path, default=Path("work/cache"), help="computed features")
+    flags = parser.parse_args()
+    if flags.clips is not None and flags.clips < 1:
+        parser.error(f"--clips: expected at least 1, got {flags.clips}")
+    for name in ("gap_percent", "stall_percent"):
+        if not 0 <= getattr(flags, name) < 100:
+            parser.error(f"--{name}: expected 0 to 99, got {getattr(flags, name)}")
+    if flags.waves is not None and flags.waves.suffix != ".fst":
+        parser.error(f"--waves: expected a file name that ends in .fst, got {flags.waves}")
+    require_exclusive(
+        [("--test_dir", flags.test_dir is not None), ("--cases", flags.cases is not None)]
+    )
+    return flags
+
+
+def _fingerprints(flags: argparse.Namespace, network: IntegerNetwork) -> npt.NDArray[np.int8]:
+    """Return the fingerprints of all clips: those of other words after those of the labels."""
+    if flags.test_dir is None:
+        name = flags.network.resolve().parent.name
+        cases = flags.cases or Path("golden/vectors") / name / "cases.npz"
+        return read_cases(cases, network).fingerprints
+    cache = FeatureCache(flags.cache_dir)
+    with progress_bar("features") as progress:
+        parts = read_test_folder(flags.test_dir, network.labels, network.features, cache, progress)
+    return np.concatenate([part.fingerprints for part in parts])
+
+
+def _add(total: Comparison, part: Comparison) -> None:
+    total.clips += part.clips
+    for stream, count in part.values.items():
+        total.values[stream] = total.values.get(stream, 0) + count
+    total.intervals |= part.intervals
+    total.latencies |= part.latencies
+
+
+def _explain(
+    simulator: AcceleratorSimulator,
+    fingerprints: npt.NDArray[np.int8],
+    divergence: Divergence,
+    options: dict[str, int],
+    waves: Path,
+) -> None:
+    """Print the divergence, reduce the clip, and write the waveform around the place."""
+    say(f"MISMATCH: {divergence}")
+    context = fingerprints[max(divergence.clip - 1, 0) : divergence.clip + 1]
+
+    def run(clips: npt.NDArray[np.int8]) -> Divergence | None:
+        return compare_chunk(simulator, clips, **options)[1]
+
+    shown = next((clips for clips in (context[-1:], context) if run(clips)), None)
+    if shown is None:
+        say("It does not show with this clip and the one before it alone.")
+        return
+    with CONSOLE.status("reducing the input"):
+        small = minimise(shown[-1], lambda clip: run(np.array([*shown[:-1], clip])) is not None)
+    shown = np.array([*shown[:-1], small])
+    found = run(shown)
+    assert found is not None
+    _print_input(small, found, len(shown))
+    tracing = AcceleratorSimulator(
+        simulator.accelerator, simulator.simulator, simulator.rtl_folder, trace=True
+    )
+    middle = WAVE_CYCLES if found.cycle is None else found.cycle
+    traced = range(max(middle - WAVE_CYCLES, 0), middle + WAVE_CYCLES)
+    tracing.run(shown, waves=waves, traced=traced, **options)
+    say(f"Waveform: {waves}, cycles {traced.start} to {traced.stop}")
+
+
+def _print_input(small: npt.NDArray[np.int8], divergence: Divergence, clips: int) -> None:
+    places = np.argwhere(small)
+    say(
+        f"Smallest input found: {len(places)} of {small.size} numbers are not 0"
+        + (", after the clip before it:" if clips > 1 else ":")
+    )
+    for place in places[:20]:
+        say(f"  fingerprint[{place[0]}][{place[1]}] = {small[tuple(place)]}")
+    if len(places) > 20:
+        say(f"  and {len(places) - 20} more")
+    say(f"With it: {divergence}")
+
+
+def _print(
+    comparison: Comparison, schedule: Schedule, flags: argparse.Namespace, seconds: float
+) -> None:
+    accelerator = schedule.accelerator
+    table = Table(title=f"{accelerator.configuration.name} in {flags.simulator}")
+    table.add_column("layer")
+    table.add_column("values compared", justify="right")
+    table.add_column("mismatches", justify="right")
+    for stream, count in comparison.values.items():
+        layer = accelerator.layer_names.get(stream, "logits and label")
+        table.add_row(layer, f"{count:,}", "0")
+    CONSOLE.print(table)
+    simulated = _span(comparison.intervals)
+    free = not flags.gap_percent and not flags.stall_percent
+    rows: Sequence[tuple[str, Any]] = (
+        ("clips", f"{comparison.clips:,}"),
+        ("values", f"{comparison.total:,}, 0 mismatches"),
+        ("cycles a frame", f"{simulated} (predicted {schedule.interval:,} at full rate)"),
+        ("latency", f"{_span(comparison.latencies)} cycles (predicted {schedule.latency:,})"),
+        ("utilisation", ", ".join(f"{k} {v:.1%}" for k, v in schedule.utilisation.items())),
+        ("time", f"{seconds:.1f} s, features and compiling included"),
+    )
+    for title, text in rows:
+        say(f"{title:<15} {text}")
+    if free and (comparison.intervals | {schedule.interval}) != {schedule.interval}:
+        raise ValueError(f"cycles: expected {schedule.interval} a frame, got {simulated}")
+    if free and comparison.latencies != {schedule.latency}:
+        raise ValueError(
+            f"latency: expected {schedule.latency} cycles, got {_span(comparison.latencies)}"
+        )
+
+
+def _span(numbers: set[int]) -> str:
+    if not numbers:
+        return "-"
+    low, high = min(numbers), max(numbers)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+if __name__ == "__main__":
+    run_command(main)
