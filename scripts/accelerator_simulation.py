@@ -32,7 +32,7 @@ TOP = "kws_accelerator"
 HARNESS = REPOSITORY / "scripts" / "accelerator_harness"  # .cpp for Verilator, .v for Icarus
 SIMULATORS = ("verilator", "icarus")
 UNKNOWN = np.iinfo(np.int64).min  # a value with an unknown bit
-WHOLE_RUN = range(2**31)
+WHOLE_RUN = range(2**31 - 1)  # as far as a 32-bit cycle counts
 
 
 @dataclass(frozen=True, eq=False)

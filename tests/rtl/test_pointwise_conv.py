@@ -53,6 +53,8 @@ NETWORKS = {
     "1 to 4": random_network(8, filters=1, outputs=4, shifts=(3, 4, 1)),
     "5 to 1": random_network(9, filters=5, outputs=1, shifts=(3, 4, 3)),
     "8 to 16, no shift": random_network(10, filters=8, outputs=16, shifts=(3, 4, 0)),
+    "weights -1 to 1": random_network(11, filters=5, outputs=3, weights=(-1, 1), shifts=(0, 0, 0)),
+    "inputs 0 and 1": random_network(16, filters=6, outputs=4, shifts=(3, 16, 0)),
 }
 
 

@@ -1,0 +1,146 @@
+"""The command that runs clips through the RTL: what it prints, saves, and shows of a fault."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from golden import files
+from golden.cases import make_cases
+from scripts.accelerator_simulation import AcceleratorSimulator
+from scripts.rtl_simulation import RTL_FOLDER
+from tests.accelerators import small_accelerator, small_networks
+from tests.networks import random_fingerprints
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CLIPS = 5
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> list[str]:
+    """Flags that name a network, five cases of it, and a folder for the result."""
+    network = small_networks()["plain"]
+    network.save(tmp_path / "tiny/network.npz")
+    fingerprints = random_fingerprints(1, CLIPS, network.input_shape)
+    cases = make_cases(network, fingerprints, np.zeros(CLIPS, np.int64))
+    files.write_bytes(tmp_path / "cases.npz", cases.to_bytes())
+    return [
+        *("--network", str(tmp_path / "tiny/network.npz")),
+        *("--cases", str(tmp_path / "cases.npz")),
+        *("--output_dir", str(tmp_path / "out")),
+    ]
+
+
+def run(*flags: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "scripts/simulate.py", *flags],
+        cwd=REPOSITORY,
+        env=os.environ | ({} if path is None else {"PATH": path}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.rtl
+@pytest.mark.parametrize("simulator", ["icarus", "verilator"])
+def test_both_simulators_agree_with_the_reference_in_every_value(
+    simulator: str, inputs: list[str], tmp_path: Path, require_tool: Callable[[str], None]
+) -> None:
+    require_tool(simulator if simulator == "verilator" else "iverilog")
+    result = run(*inputs, "--simulator", simulator, "--waves", str(tmp_path / "wave.fst"))
+    assert (result.returncode, result.stderr) == (0, "")
+    summary = json.loads((tmp_path / "out/summary.json").read_text())
+    # 3 filters of 4 x 2 positions, 3 pooled, 2 features, 4 logits, and the label.
+    assert summary["values_compared"] == {
+        "conv_1": CLIPS * 24,
+        "conv_1_relu": CLIPS * 24,
+        "dw_conv": CLIPS * 24,
+        "max_pool": CLIPS * 3,
+        "pw_conv": CLIPS * 2,
+        "pw_conv_relu": CLIPS * 2,
+        "fc1": CLIPS * 4,
+        "out": CLIPS * 5,
+    }
+    assert (summary["clips"], summary["mismatches"]) == (CLIPS, 0)
+    cycles = summary["cycles_per_frame"]
+    assert cycles["simulated"] == [cycles["predicted"]]
+    assert summary["latency_cycles"]["simulated"] == [summary["latency_cycles"]["predicted"]]
+    assert (tmp_path / "wave.fst").stat().st_size > 0
+
+
+@pytest.mark.rtl
+def test_gaps_and_stalls_change_no_value(inputs: list[str]) -> None:
+    flags = ("--simulator", "icarus", "--gap_percent", "40", "--stall_percent", "70")
+    result = run(*inputs, *flags, "--config", "conv_1=row,dw_conv=tap")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "0 mismatches" in result.stdout
+
+
+@pytest.mark.rtl
+def test_fault_in_the_rtl_is_shown_where_it_starts(inputs: list[str], tmp_path: Path) -> None:
+    rtl = tmp_path / "rtl"
+    shutil.copytree(RTL_FOLDER, rtl)
+    source = (rtl / "conv_1.v").read_text()
+    faulty = source.replace(
+        "? {OUT_BITS{1'b0}} : sum_q[SHIFT+", "? {OUT_BITS{1'b1}} : sum_q[SHIFT+"
+    )
+    assert faulty != source
+    (rtl / "conv_1.v").write_text(faulty)
+    result = run(*inputs, "--simulator", "icarus", "--rtl_dir", str(rtl))
+    assert (result.returncode, result.stderr) == (1, "")
+    first, smallest = result.stdout.split("MISMATCH: ")[1].splitlines()[:2]
+    assert first.startswith("clip 0: conv_1_relu at (")
+    assert "expected 0, got " in first and ", cycle " in first
+    # A negative sum needs one number that is not 0.
+    assert smallest == "Smallest input found: 1 of 60 numbers are not 0:"
+    assert (tmp_path / "out/waves.fst").stat().st_size > 0
+    assert not (tmp_path / "out/summary.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--config", "enormous"), "configuration: expected one of small, balanced, fast, or"),
+        (("--config", "conv_1=all,dw_conv=tap"), r"expected one of tap, row, window, got 'all'"),
+        (("--clips", "0"), "--clips: expected at least 1, got 0"),
+        (("--gap_percent", "100"), "--gap_percent: expected 0 to 99, got 100"),
+        (("--waves", "wave.vcd"), "--waves: expected a file name that ends in .fst, got wave.vcd"),
+        (("--test_dir", "clips"), "flags: expected only one of --test_dir, --cases, got 2"),
+    ],
+)
+def test_bad_flags_are_one_line(inputs: list[str], flags: tuple[str, ...], message: str) -> None:
+    result = run(*inputs, *flags)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("simulator", "message"),
+    [
+        ("icarus", "iverilog: no simulator found, install the Debian package iverilog"),
+        ("verilator", "verilator: not found, install the Debian package verilator"),
+    ],
+)
+def test_missing_simulator_is_one_line_that_names_the_package(
+    inputs: list[str], simulator: str, message: str
+) -> None:
+    result = run(*inputs, "--simulator", simulator, path="/nowhere")
+    assert (result.returncode, result.stderr) == (2, f"error: {message}\n")
+
+
+@pytest.mark.rtl
+def test_rtl_that_does_not_compile_is_one_error(tmp_path: Path) -> None:
+    shutil.copytree(RTL_FOLDER, tmp_path / "rtl")
+    (tmp_path / "rtl/fc1.v").write_text("module fc1; endmodul\n")
+    with pytest.raises(ValueError, match=r"kws_accelerator: does not compile: .*fc1\.v:.*syntax error"):
+        AcceleratorSimulator(small_accelerator(), "icarus", tmp_path / "rtl")
