@@ -6,7 +6,7 @@ export KERAS_BACKEND := tensorflow
 export TF_CPP_MIN_LOG_LEVEL := 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench clean
+.PHONY: help setup demo test lint format formal mutants verify bench clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
@@ -28,6 +28,15 @@ lint: setup ## check format, style and types
 format: setup ## format the sources and sort their imports
 	$(PYTHON) -m ruff check --select I --fix
 	$(PYTHON) -m ruff format
+
+formal: setup ## prove the properties of the RTL
+	$(PYTHON) scripts/prove.py
+
+mutants: setup ## plant faults in the RTL and see the benches find them
+	$(PYTHON) scripts/mutate_rtl.py
+
+verify: setup ## compare the shipped network on every rung, from checkpoint to netlist
+	$(PYTHON) scripts/verify.py $(firstword $(wildcard weights/*/ds_cnn_*.npz))
 
 bench: setup ## measure the speed of every stage
 	$(PYTHON) scripts/benchmark.py --checkpoint $(firstword $(wildcard weights/*/ds_cnn_*.npz))

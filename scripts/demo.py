@@ -39,7 +39,7 @@ def main() -> None:
     digest = check_export(WEIGHTS, VECTORS)
     step("Compile the header as C99", compile_command())
     step("Bit widths of every signal", bit_width_command())
-    step("Simulate the pointwise layer in Icarus", simulation_command())
+    step("Run every clip of the vectors through the RTL", simulation_command())
     report(digest, time.monotonic() - started)
 
 
@@ -93,8 +93,8 @@ def bit_width_command() -> list[str]:
 
 def simulation_command() -> list[str]:
     return [
-        *("python", "scripts/simulate_pointwise.py", "--network", str(NETWORK)),
-        *("--cases", str(CASES), "--build_dir", str(SIMULATION)),
+        *("python", "scripts/simulate.py", "--network", str(NETWORK), "--cases", str(CASES)),
+        *("--output_dir", str(SIMULATION)),
     ]
 
 
@@ -111,13 +111,13 @@ def report(digest: str, seconds: float) -> None:
     compared += sum(result["values_compared"] for result in accuracy["results"])
     figures.add_row("Keras = integer reference", f"{compared:,} values, 0 mismatches")
     figures.add_row(
-        "pointwise RTL = integer reference",
-        f"{simulation['values']:,} values, {simulation['mismatches']} mismatches",
+        "RTL = integer reference",
+        f"{simulation['values_compared_total']:,} values, {simulation['mismatches']} mismatches",
     )
+    cycles = simulation["cycles_per_frame"]
     figures.add_row(
-        "pointwise RTL, one multiplier",
-        f"{simulation['multiply_cycles_per_pixel']:.0f} multiply cycles a pixel, "
-        f"{simulation['fill_cycles']} of fill",
+        f"RTL, {simulation['configuration']['name']} configuration",
+        f"{cycles['simulated'][0]:,} cycles a clip (predicted {cycles['predicted']:,})",
     )
     CONSOLE.print(figures)
     CONSOLE.print(files_to_look_at())

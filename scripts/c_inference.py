@@ -1,0 +1,55 @@
+"""Compiles the generated C program of a network and runs fingerprints through it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from golden import files, reference
+from golden.c_header import weight_header
+from golden.c_program import inference_program
+from golden.network import INPUT_NAME, IntegerNetwork
+from golden.reference import Integers
+
+# An overflow of int32, or an index out of bounds, ends the program.
+FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-pedantic")
+SANITIZE = ("-fsanitize=undefined", "-fno-sanitize-recover=all")
+
+
+def run_c(network: IntegerNetwork, fingerprints: npt.NDArray[np.int8]) -> dict[str, Integers]:
+    """Return every layer of `fingerprints` `(N, time, coefficient)` as compiled C computes it.
+
+    Layers are int64 `(N, *shape)`, the fingerprints first, as `golden.reference.run` gives them.
+
+    Raises FileNotFoundError without a C compiler, ValueError if the program does not compile or
+    ends at an overflow.
+    """
+    if shutil.which("cc") is None:
+        raise FileNotFoundError("cc: not found, install the Debian packages gcc and libc6-dev")
+    reference.check_fingerprints(network, fingerprints)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        files.write_text(folder / "weight.h", weight_header(network))
+        files.write_text(folder / "network.c", inference_program(network))
+        _run(["cc", *FLAGS, *SANITIZE, "network.c", "-o", "network"], folder, b"")
+        written = _run(["./network"], folder, fingerprints.astype(np.int8).tobytes())
+    sizes = [int(np.prod(network.shapes[node.name])) for node in network.nodes]
+    table = np.frombuffer(written, np.int32).astype(np.int64).reshape(len(fingerprints), -1)
+    parts = np.split(table, np.cumsum(sizes)[:-1], axis=1)
+    layers = {INPUT_NAME: fingerprints.astype(np.int64)}
+    for node, values in zip(network.nodes, parts, strict=True):
+        layers[node.name] = values.reshape(-1, *network.shapes[node.name])
+    return layers
+
+
+def _run(command: list[str], folder: Path, data: bytes) -> bytes:
+    result = subprocess.run(command, cwd=folder, input=data, capture_output=True, check=False)
+    if result.returncode:
+        said = result.stderr.decode(errors="replace").splitlines()
+        raise ValueError(f"{command[0]}: failed: {next(iter(said), 'no message')}")
+    return result.stdout
