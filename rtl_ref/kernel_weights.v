@@ -61,6 +61,7 @@ module kernel_weights #(
   localparam [STEP_BITS-1:0]    LAST_STEP    = STEPS[STEP_BITS-1:0] - 1'b1;
   localparam [ADDRESS_BITS-1:0] LAST_ADDRESS = WORDS[ADDRESS_BITS-1:0] - 1'b1;
 
+  (* rom_style = "block" *)   // wide and shallow: in logic it would be the largest part of all
   reg [LANES*WEIGHT_BITS-1:0] words [0:WORDS-1];
   reg [LANES*WEIGHT_BITS-1:0] word_q;
   reg [STEP_BITS-1:0]         step_q;

@@ -1,0 +1,60 @@
+"""Draw the accelerator of a network: blocks and widths, cycles, and how busy its multipliers are.
+
+Writes three pictures that rtl_ref/README.md shows: block_diagram.svg and channel_timing.svg for one
+configuration, utilisation.svg for all named ones. Every number in them comes from the generated
+parameters and the predicted cycles.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from dataflow.accelerator import CONFIGURATIONS, Accelerator, parse_configuration
+from dataflow.accelerator_figures import block_diagram, utilisation_chart
+from dataflow.accelerator_schedule import predict
+from dataflow.canvas_figures import svg
+from dataflow.timing_figures import timing_diagram
+from golden import files
+from golden.network import IntegerNetwork
+from scripts.command_line import Parser, run_command
+
+
+def main() -> None:
+    """Parse, draw, write, print."""
+    flags = _parse()
+    pictures = draw(IntegerNetwork.load(flags.network), flags.config)
+    files.write_together({flags.output_dir / name: text for name, text in pictures.items()})
+    print(f"Written to {flags.output_dir}: {', '.join(pictures)}")
+
+
+def draw(network: IntegerNetwork, configuration: str) -> dict[str, bytes]:
+    """Return the pictures by file name.
+
+    Raises ValueError for an unknown configuration or a network that does not fit the accelerator.
+    """
+    schedule = predict(Accelerator(network, parse_configuration(configuration)))
+    named = [predict(Accelerator(network, item)) for item in CONFIGURATIONS.values()]
+    return {
+        "block_diagram.svg": svg(block_diagram(schedule), "Blocks of the accelerator"),
+        "channel_timing.svg": svg(timing_diagram(schedule), "Cycles of the accelerator"),
+        "utilisation.svg": svg(utilisation_chart(named), "Utilisation of the multipliers"),
+    }
+
+
+def _parse() -> argparse.Namespace:
+    parser = Parser(__doc__, "scripts/draw_accelerator.py --network weights/NAME/network.npz")
+    add = parser.add_argument
+    add("--network", type=Path, required=True, help="the network file")
+    names = ", ".join(CONFIGURATIONS)
+    add(
+        "--config",
+        default="fast",
+        help=f"{names}, or such as conv_1=window,dw_conv=row: what a stage does in a cycle",
+    )
+    add("--output_dir", type=Path, default=Path("rtl_ref"), help="folder of the pictures")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    run_command(main)
