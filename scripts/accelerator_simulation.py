@@ -31,6 +31,19 @@ CACHE = Path("work/cache/simulators")
 TOP = "kws_accelerator"
 HARNESS = REPOSITORY / "scripts" / "accelerator_harness"  # .cpp for Verilator, .v for Icarus
 SIMULATORS = ("verilator", "icarus")
+# What a run records, in the order in which data pass: sums and values of every layer by its usual
+# name, and the output. The hardware takes the maximum before it shifts, so dw_conv_relu exists only
+# after the pooling.
+STREAMS = (
+    "conv_1",
+    "conv_1_relu",
+    "dw_conv",
+    "max_pool",
+    "pw_conv",
+    "pw_conv_relu",
+    "fc1",
+    "out",
+)
 UNKNOWN = np.iinfo(np.int64).min  # a value with an unknown bit
 WHOLE_RUN = range(2**31 - 1)  # as far as a 32-bit cycle counts
 
@@ -68,6 +81,7 @@ class AcceleratorSimulator:
         self.accelerator = accelerator
         self.simulator = simulator
         self.rtl_folder = rtl_folder
+        self.streams = STREAMS
         require_verilator() if simulator == "verilator" else require_icarus()
         command = _compile_command(accelerator, simulator, rtl_folder.resolve(), trace)
         self._folder = _compiled(accelerator, command, rtl_folder)
