@@ -14,7 +14,7 @@ from dataflow.bit_widths import LayerWidths, SignalWidth, layer_widths, widths_o
 from dataflow.loop_orders import LayerSize
 from dataflow.ranges import interval_bounds
 from golden.integer_math import unsigned_bits
-from golden.network import Convolution, IntegerNetwork, ShiftRelu
+from golden.network import INPUT_NAME, Convolution, IntegerNetwork, ShiftRelu
 
 Parameters = dict[str, int | str]
 
@@ -41,7 +41,7 @@ class PointwiseLayer:
 
 
 def pointwise_layer(network: IntegerNetwork) -> PointwiseLayer:
-    """Return the one 1x1 convolution of `network` that works on a single pixel, and its ShiftRelu.
+    """Return the one 1x1 convolution of a single pixel behind another layer, and its ShiftRelu.
 
     Raises ValueError if there is none, more than one, or one that no ShiftRelu follows.
     """
@@ -49,6 +49,7 @@ def pointwise_layer(network: IntegerNetwork) -> PointwiseLayer:
         node
         for node in network.nodes
         if isinstance(node, Convolution)
+        and node.input != INPUT_NAME
         and node.weights.shape[1:3] == (1, 1)
         and network.shapes[node.input][:2] == (1, 1)
     ]

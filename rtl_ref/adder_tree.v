@@ -5,7 +5,7 @@
 // The sum is exact where it fits in BITS bits; what happens to fit nowhere on the way does no harm,
 // because two's complement wraps.
 //
-// Example: INPUTS = 3, BITS = 4, terms 7, -3, 2: (7) + (-3 + 2) = 6
+// Example: INPUTS = 3, BITS = 4, terms 7, -3, 2: first 7 + -3 = 4 and 2, then 4 + 2 = 6
 
 `default_nettype none
 
@@ -17,38 +17,27 @@ module adder_tree #(
     output wire [BITS-1:0]        sum_o
 );
 
-  localparam LOW  = INPUTS / 2;
-  localparam HIGH = INPUTS - LOW;
-
   generate
     if (INPUTS < 1) begin : g_illegal_inputs
       adder_tree_requires_INPUTS_of_at_least_1 illegal ();
     end
-    if (INPUTS == 1) begin : g_leaf
-      assign sum_o = terms_i;
-    end else begin : g_node
-      wire [BITS-1:0] low;
-      wire [BITS-1:0] high;
-
-      adder_tree #(
-          .INPUTS(LOW),
-          .BITS(BITS)
-      ) low_half (
-          .terms_i(terms_i[LOW*BITS-1:0]),
-          .sum_o(low)
-      );
-
-      adder_tree #(
-          .INPUTS(HIGH),
-          .BITS(BITS)
-      ) high_half (
-          .terms_i(terms_i[INPUTS*BITS-1:LOW*BITS]),
-          .sum_o(high)
-      );
-
-      assign sum_o = low + high;
+    if (BITS < 1) begin : g_illegal_bits
+      adder_tree_requires_BITS_of_at_least_1 illegal ();
     end
   endgenerate
+
+  // Level by level, each sum at the place of its first term: neighbours at distance 1, 2, 4, ...
+  reg [INPUTS*BITS-1:0] sums;
+  integer distance, place;
+
+  always @* begin
+    sums = terms_i;
+    for (distance = 1; distance < INPUTS; distance = 2 * distance)
+      for (place = 0; place + distance < INPUTS; place = place + 2 * distance)
+        sums[place*BITS +: BITS] = sums[place*BITS +: BITS] + sums[(place+distance)*BITS +: BITS];
+  end
+
+  assign sum_o = sums[BITS-1:0];
 
 endmodule
 

@@ -13,7 +13,8 @@
 //         address = (row * ROW_STRIDE + i) * PLANE_COLUMNS + column * COLUMN_STRIDE + j
 //   The address only grows by one of four constants. Frames follow one another without a bubble.
 //   Flush: what follows needs FLUSH further positions to finish a plane. If no frame is there to bring
-//   them, up to FLUSH empty ones (read_flush_o) are issued after the last position of a frame.
+//   them, up to FLUSH empty ones (read_flush_o) are issued after the last position of a frame. An
+//   empty one that is offered but not yet taken gives way to a frame that is there by then.
 // Cycles
 //   The first read of a frame is offered in the cycle after its last beat is taken, or after the last
 //   read of the frame before is taken. A frame takes
@@ -88,9 +89,12 @@ module frame_control #(
     if (STEP_ROWS < 1 || STEP_COLUMNS < 1) begin : g_illegal_steps
       frame_control_requires_STEP_ROWS_and_STEP_COLUMNS_of_at_least_1 illegal ();
     end
+    if (ROW_STRIDE < 1 || COLUMN_STRIDE < 1) begin : g_illegal_stride
+      frame_control_requires_ROW_STRIDE_and_COLUMN_STRIDE_of_at_least_1 illegal ();
+    end
     if ((MAP_ROWS - 1) * ROW_STRIDE + STEP_ROWS > PLANE_WORDS / PLANE_COLUMNS
         || (MAP_COLUMNS - 1) * COLUMN_STRIDE + STEP_COLUMNS > PLANE_COLUMNS)
-    begin : g_illegal_strides
+    begin : g_illegal_windows
       frame_control_requires_windows_within_the_plane illegal ();
     end
     if (ROW_BITS < 1 || (ROWS - 1) >> ROW_BITS != 0 || (MAP_ROWS - 1) >> ROW_BITS != 0)
@@ -169,7 +173,7 @@ module frame_control #(
   wire row_end      = column_q == LAST_COLUMN;
   wire frame_end    = row_end & (row_q == LAST_ROW);
   wire wrong_length = s_axis_tlast != frame_end;
-  wire restart      = ~rst_ni | (take & (frame_end | s_axis_tlast | skipping_q));
+  wire restart      = ~rst_ni | (take & s_axis_tlast);   // after a frame, right or wrong
   wire last_phase   = column_phase_q == LAST_COLUMN_PHASE;
   wire [ADDRESS_BITS-1:0] next_row_address =
       row_phase_q == LAST_ROW_PHASE ? row_address_q + PLANE_ROW : row_address_q;

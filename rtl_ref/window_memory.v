@@ -67,6 +67,9 @@ module window_memory #(
     if (ROW_PHASES < 1 || COLUMN_PHASES < 1) begin : g_illegal_phases
       window_memory_requires_ROW_PHASES_and_COLUMN_PHASES_of_at_least_1 illegal ();
     end
+    if (PLANE_COLUMNS < 1) begin : g_illegal_plane_columns
+      window_memory_requires_PLANE_COLUMNS_of_at_least_1 illegal ();
+    end
     if (ROW_PHASE_BITS < 1 || (ROW_PHASES - 1) >> ROW_PHASE_BITS != 0) begin : g_illegal_row_bits
       window_memory_requires_ROW_PHASE_BITS_to_hold_ROW_PHASES_minus_1 illegal ();
     end

@@ -1,0 +1,281 @@
+"""Jobs for the benches of the layers and of the whole accelerator, by module.
+
+A job is a small accelerator, chosen for its shape, and the inputs of one of its modules: the
+extremes that drive every sum to its bounds, and random numbers.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from dataflow.accelerator import BALANCED, FAST, SMALL, Accelerator
+from dataflow.ranges import ChannelRange, interval_bounds
+from dataflow.rtl_parameters import module_parameters, pointwise_layer
+from golden.network import INPUT_MAX, INPUT_MIN, IntegerNetwork
+from scripts.rtl_simulation import (
+    RTL_FOLDER,
+    SimulationResult,
+    prepare_block,
+    prepare_pointwise,
+    simulate,
+)
+from tests.networks import random_fingerprints, random_network
+
+RANDOM_FRAMES = 4
+TIES = 60  # frames of logits with ties; more labels than three give too many to try all
+
+Integers = npt.NDArray[np.int64]
+Prepare = Callable[[Path], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A name and a function that writes into a folder all that the bench needs."""
+
+    name: str
+    prepare: Prepare
+
+    def __str__(self) -> str:
+        return self.name
+
+
+ACCELERATORS = {
+    # Strides smaller than the kernel, dimensions that are no powers of two.
+    "window": Accelerator(
+        random_network(
+            1, 3, 4, 3, kernel=(4, 3), stride=(2, 2), shifts=(3, 4, 5), input_shape=(9, 8)
+        ),
+        FAST,
+    ),
+    "row": Accelerator(
+        random_network(
+            2,
+            2,
+            3,
+            4,
+            kernel=(5, 2),
+            stride=(1, 3),
+            depthwise_kernel=(2, 4),
+            shifts=(3, 5, 5),
+            weights=(-32, 31),
+            input_shape=(6, 9),
+        ),
+        BALANCED,
+    ),
+    "tap": Accelerator(
+        random_network(
+            3,
+            2,
+            4,
+            2,
+            kernel=(2, 4),
+            stride=(3, 1),
+            depthwise_kernel=(5, 2),
+            shifts=(0, 0, 0),
+            input_shape=(5, 6),
+        ),
+        SMALL,
+    ),
+    # One filter, one position, one tap, one label; shifts that leave one bit of every activation.
+    "single": Accelerator(
+        random_network(
+            4,
+            1,
+            3,
+            1,
+            kernel=(1, 1),
+            stride=(3, 3),
+            depthwise_kernel=(1, 1),
+            shifts=(8, 4, 4),
+            input_shape=(1, 2),
+            biases=(-(2**31), -(2**31)),
+        ),
+        FAST,
+    ),
+    # Maps of one row and of one column; the largest products there are, and the narrowest.
+    "one row": Accelerator(
+        random_network(
+            5,
+            2,
+            8,
+            5,
+            kernel=(4, 2),
+            stride=(1, 1),
+            depthwise_kernel=(3, 3),
+            shifts=(2, 6, 2),
+            weights=(-32, -32),
+            biases=(-(2**31), 2**31 - 1),
+            input_shape=(4, 6),
+        ),
+        FAST,
+    ),
+    "one column": Accelerator(
+        random_network(
+            6,
+            5,
+            1,
+            9,
+            kernel=(1, 3),
+            stride=(1, 1),
+            depthwise_kernel=(3, 4),
+            shifts=(0, 1, 1),
+            weights=(0, 1),
+            biases=(0, 0),
+            input_shape=(6, 3),
+        ),
+        BALANCED,
+    ),
+}
+
+# Every key set: dimensions at 1, powers of two and others, shift zero, weights of one sign only.
+POINTWISE_NETWORKS = {
+    "default": random_network(1),
+    "largest weights": random_network(2, weights=(31, 31)),
+    "smallest weights": random_network(3, filters=5, outputs=3, weights=(-32, -32)),
+    "either extreme": random_network(4, filters=7, outputs=4, weights=(-32, 31)),
+    "weights 0": random_network(5, filters=2, outputs=2, weights=(0, 0)),
+    "3 to 2": random_network(6, filters=3, outputs=2, shifts=(3, 4, 4)),
+    "1 to 1": random_network(7, filters=1, outputs=1, shifts=(3, 4, 0)),
+    "1 to 4": random_network(8, filters=1, outputs=4, shifts=(3, 4, 1)),
+    "5 to 1": random_network(9, filters=5, outputs=1, shifts=(3, 4, 3)),
+    "8 to 16, no shift": random_network(10, filters=8, outputs=16, shifts=(3, 4, 0)),
+}
+
+
+def extreme_rows(weights: Integers, bound: ChannelRange) -> Integers:
+    """Return inputs `(N, input)` at the ends of their bounds, for weights `(output, input)`.
+
+    All lowest, all highest, and for each output the inputs that make its sum the largest and the
+    smallest there is: each reaches the interval bound of the layer, so that a register that is one
+    bit too narrow cannot hold it.
+    """
+    weights = weights.astype(np.int64)
+    largest = np.where(weights > 0, bound.high, bound.low)
+    smallest = np.where(weights < 0, bound.high, bound.low)
+    return np.concatenate([[bound.low], [bound.high], largest, smallest])
+
+
+def random_rows(bound: ChannelRange, count: int) -> Integers:
+    """Return uniformly random inputs `(count, input)` within their bounds."""
+    rng = np.random.default_rng(count)
+    return rng.integers(bound.low, bound.high + 1, (count, bound.high.size))
+
+
+def extreme_pixels(network: IntegerNetwork) -> Integers:
+    """Return inputs `(N, input channel)` of the pointwise layer at the ends of its bounds."""
+    convolution = pointwise_layer(network).convolution
+    return extreme_rows(convolution.weights[:, 0, 0], interval_bounds(network)[convolution.input])
+
+
+def random_pixels(network: IntegerNetwork, count: int) -> Integers:
+    """Return random inputs `(count, input channel)` of the pointwise layer."""
+    bound = interval_bounds(network)[pointwise_layer(network).convolution.input]
+    return random_rows(bound, count)
+
+
+def fingerprints(accelerator: Accelerator) -> npt.NDArray[np.int8]:
+    """Return fingerprints whose windows hold the extremes of every filter, then random ones."""
+    weights = accelerator.conv_1.weights
+    filters, rows, columns, _ = weights.shape
+    ends = ChannelRange(*(np.full(rows * columns, end) for end in (INPUT_MIN, INPUT_MAX)))
+    windows = extreme_rows(weights.reshape(filters, -1), ends).reshape(-1, rows, columns)
+    stride, (_, map_columns) = accelerator.conv_1.stride, accelerator.map
+    extremes = random_fingerprints(1, len(windows), accelerator.frame)
+    for number, window in enumerate(windows):
+        row, column = divmod(number % accelerator.positions, map_columns)
+        top, left = row * stride[0], column * stride[1]
+        extremes[number, top : top + rows, left : left + columns] = window
+    return np.concatenate([extremes, random_fingerprints(2, RANDOM_FRAMES, accelerator.frame)])
+
+
+def maps(accelerator: Accelerator) -> Integers:
+    """Return inputs `(N, row, column, channel)` of `dw_conv`: extremes at every centre, random."""
+    bound = interval_bounds(accelerator.network)[accelerator.dw_conv.input]
+    (rows, columns), (above, left) = accelerator.map, accelerator.padding
+    kernel = accelerator.dw_conv.weights[..., 0]  # [channel][kh][kw]
+    extremes = []
+    for sign, row, column in itertools.product((1, -1), range(rows), range(columns)):
+        signs = np.zeros((rows + kernel.shape[1], columns + kernel.shape[2], len(kernel)))
+        signs[row : row + kernel.shape[1], column : column + kernel.shape[2]] = np.moveaxis(
+            sign * kernel, 0, 2
+        )
+        inside = signs[above : above + rows, left : left + columns]
+        extremes.append(np.where(inside > 0, bound.high, bound.low))
+    rng = np.random.default_rng(rows)
+    shape = (RANDOM_FRAMES, rows, columns, len(kernel))
+    return np.concatenate([extremes, rng.integers(bound.low, bound.high + 1, shape)])
+
+
+def features(accelerator: Accelerator) -> Integers:
+    """Return inputs `(N, input)` of `fc1`, extreme and random."""
+    bound = interval_bounds(accelerator.network)[accelerator.fc1.input]
+    extremes = extreme_rows(accelerator.fc1.weights, bound)
+    return np.concatenate([extremes, random_rows(bound, RANDOM_FRAMES)])
+
+
+def logits(accelerator: Accelerator) -> Integers:
+    """Return logits `(N, label)` of the register's full range: ties of all kinds, and random."""
+    bits = int(module_parameters(accelerator)["argmax"]["LOGIT_BITS"])
+    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    rng = np.random.default_rng(accelerator.labels)
+    ties = np.array(
+        list(itertools.islice(itertools.product((low, -1, 0, high), repeat=accelerator.labels), 64))
+        if accelerator.labels <= 3
+        else rng.choice([low, low + 1, -1, 0, high], (TIES, accelerator.labels))
+    )
+    lowest = np.full((1, accelerator.labels), low)
+    return np.concatenate([ties, lowest, rng.integers(low, high + 1, (20, accelerator.labels))])
+
+
+def _block(
+    module: str, array: str, make: Callable[[Accelerator], npt.NDArray[np.integer]]
+) -> tuple[Job, ...]:
+    """Return the jobs of a block: each accelerator with the inputs that `make` gives."""
+
+    def job(name: str, accelerator: Accelerator) -> Job:
+        def prepare(folder: Path) -> None:
+            prepare_block(folder, accelerator, module, **{array: make(accelerator)})
+
+        return Job(name, prepare)
+
+    return tuple(job(name, accelerator) for name, accelerator in ACCELERATORS.items())
+
+
+def _pointwise() -> tuple[Job, ...]:
+    def job(name: str, network: IntegerNetwork) -> Job:
+        def prepare(folder: Path) -> None:
+            pixels = np.concatenate([extreme_pixels(network), random_pixels(network, 6)])
+            prepare_pointwise(folder, network, pixels)
+
+        return Job(name, prepare)
+
+    return tuple(job(name, network) for name, network in POINTWISE_NETWORKS.items())
+
+
+JOBS: Mapping[str, tuple[Job, ...]] = {
+    "conv_1": _block("conv_1", "fingerprints", fingerprints),
+    "dw_conv_max_pool": _block("dw_conv_max_pool", "maps", maps),
+    "pointwise_conv": _pointwise(),
+    "fc1": _block("fc1", "features", features),
+    "argmax": _block("argmax", "logits", logits),
+    "kws_accelerator": _block("kws_accelerator", "fingerprints", fingerprints),
+}
+
+
+def run(
+    module: str, folder: Path, scenarios: str | None = None, rtl_folder: Path = RTL_FOLDER
+) -> SimulationResult:
+    """Run the bench of a module on a folder that a job prepared.
+
+    Set RTL_WAVES to a folder to get a waveform of every simulation.
+    """
+    waves = os.environ.get("RTL_WAVES")
+    fst = Path(waves).resolve() / f"{folder.name}.fst" if waves else None
+    return simulate(module, f"tests.rtl.tb_{module}", folder, scenarios, fst, rtl_folder)

@@ -1,0 +1,21 @@
+"""Runs the bench of `adder_tree` on several numbers of inputs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.rtl.control_jobs import JOBS
+from tests.rtl.jobs import Job, run
+
+pytestmark = pytest.mark.rtl
+
+TOP, SCENARIOS = "adder_tree", 2
+
+
+@pytest.mark.parametrize("job", JOBS[TOP], ids=str)
+def test_every_scenario_passes(tmp_path: Path, job: Job) -> None:
+    job.prepare(tmp_path)
+    result = run(TOP, tmp_path)
+    assert (result.ran, result.failed) == (SCENARIOS, 0), result.excerpt()
