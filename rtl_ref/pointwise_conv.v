@@ -200,7 +200,9 @@ module pointwise_conv #(
   wire [ADDRESS_BITS-1:0] address_d =
       restart ? {ADDRESS_BITS{1'b0}} : multiply_en ? address_q + 1'b1 : address_q;
 
+`ifndef FORMAL  // the proofs are for any weights
   initial $readmemh(WEIGHT_FILE, weights);
+`endif
 
   always @(posedge clk_i) begin
     address_q <= address_d;
@@ -280,6 +282,224 @@ module pointwise_conv #(
       out_last_q <= product_last_q;
     end
   end
+
+`ifdef FORMAL
+  // scripts/prove.py proves the assertions in groups, by the first word of their names: for any
+  // weights, inputs up to INPUT_MAX, gaps, stalls, resets and misplaced tlast, and any f_output.
+
+  localparam F_PIXEL = IN_CHANNELS * OUT_CHANNELS;
+  localparam F_BITS  = ACC_BITS + CHANNEL_BITS + 2;  // no sum below wraps
+  localparam signed [F_BITS-1:0] F_LARGEST  = ((1 << (WEIGHT_BITS - 1)) - 1) * `INPUT_MAX;
+  localparam signed [F_BITS-1:0] F_SMALLEST = -(1 << (WEIGHT_BITS - 1)) * `INPUT_MAX;
+
+  (* anyconst *) reg [OUTPUT_BITS-1:0] f_output;
+  reg f_running_q = 1'b0;  // a reset lies behind
+
+  always @(posedge clk_i) begin
+    f_running_q <= 1'b1;
+    if (f_running_q && $past(rst_ni && s_axis_tvalid && !s_axis_tready))
+      assume (s_axis_tvalid && $stable(s_axis_tdata) && $stable(s_axis_tlast));
+  end
+  always @* assume (f_running_q || !rst_ni);
+  always @* assume (s_axis_tdata <= `INPUT_MAX && f_output <= LAST_OUTPUT);
+`ifdef FULL_RATE
+  always @* assume (rst_ni == f_running_q && s_axis_tvalid && m_axis_tready &&
+      s_axis_tlast == (f_taken_q == IN_CHANNELS - 1));
+`endif
+`ifdef SMALLEST_PRODUCTS
+  always @* assume (s_axis_tdata == `INPUT_MAX);
+  always @* assume (!f_running_q || weight_q == -(1 << (WEIGHT_BITS - 1)));
+`endif
+
+  always @(posedge clk_i) if (f_running_q) begin
+    // An output that is offered stays, unchanged, until it is accepted.
+    if ($past(rst_ni && m_axis_tvalid && !m_axis_tready))
+      streams_hold: assert (m_axis_tvalid && $stable(m_axis_tdata) && $stable(m_axis_tlast));
+    // A beat that is taken and cannot be multiplied yet waits, unchanged, and no other does.
+    if ($past(rst_ni && next_valid && !load)) streams_wait: assert (
+        spare_valid_q && spare_data_q == $past(next_data) && spare_last_q == $past(next_last));
+    else streams_empty: assert (!spare_valid_q);
+  end
+
+  // Every flag, counter and address agrees with the channel and the output that its stage works on.
+  reg [CHANNEL_BITS-1:0] f_active_channel_q;
+  reg [CHANNEL_BITS-1:0] f_product_channel_q;
+  reg [OUTPUT_BITS-1:0]  f_product_output_q;
+  reg [OUTPUT_BITS-1:0]  f_out_output_q;
+  reg [CHANNEL_BITS:0]   f_terms_q;  // products in the ring's sum of f_output, 0 without one
+
+  wire f_adds    = product_valid_q && f_product_output_q == f_output;
+  wire f_to_come = active_valid_q && output_q <= f_output;
+  wire [CHANNEL_BITS-1:0] f_later = active_valid_q ? f_active_channel_q : channel_q;
+  wire [CHANNEL_BITS-1:0] f_next  =  // the channel of the next product of f_output
+      f_adds ? f_product_channel_q : f_to_come ? f_active_channel_q : channel_q;
+
+  always @(posedge clk_i) begin
+    if (load) f_active_channel_q <= channel_q;
+    if (multiply_en) f_product_channel_q <= f_active_channel_q;
+    if (multiply_en) f_product_output_q <= output_q;
+    if (emit) f_out_output_q <= f_product_output_q;
+    if (!rst_ni) f_terms_q <= 0;
+    else if (accumulate_en && f_adds)
+      f_terms_q <= product_final_q ? 0 : product_first_q ? 1 : f_terms_q + 1'b1;
+  end
+
+  always @* if (f_running_q) begin
+    control_range: assert (channel_q <= LAST_CHANNEL && output_q <= LAST_OUTPUT);
+    control_address: assert (address_q == f_later * OUT_CHANNELS + output_q);
+    if (!active_valid_q) control_idle: assert (output_q == 0);
+    else control_active: assert (
+        active_first_q == (f_active_channel_q == 0) &&
+        active_final_q == (f_active_channel_q == LAST_CHANNEL) &&
+        channel_q == (active_final_q ? 0 : f_active_channel_q + 1));
+    if (product_valid_q) control_product: assert (
+        f_product_output_q <= LAST_OUTPUT && f_product_channel_q <= LAST_CHANNEL &&
+        product_first_q == (f_product_channel_q == 0) &&
+        product_final_q == (f_product_channel_q == LAST_CHANNEL) &&
+        product_last_q == (f_product_output_q == LAST_OUTPUT) &&
+        output_q == (product_last_q ? 0 : f_product_output_q + 1) &&
+        (product_last_q ? f_later == 0 || f_later == f_product_channel_q + 1
+                        : active_valid_q && f_active_channel_q == f_product_channel_q));
+    control_terms: assert (f_next == 0 || f_terms_q == f_next);
+  end
+
+  // The outputs of a pixel leave in order, none missing or twice, tlast on the last. A frame whose
+  // length is wrong gives one cycle of frame_error_o and no output.
+  reg [OUTPUT_BITS-1:0] f_left_q;    // the outputs of this pixel that were accepted
+  reg [CHANNEL_BITS:0]  f_length_q;  // the beats of this frame so far, at most IN_CHANNELS
+  wire [OUTPUT_BITS-1:0] f_left = f_left_q == LAST_OUTPUT ? 0 : f_left_q + 1;
+
+  always @(posedge clk_i) begin
+    if (!rst_ni) f_left_q <= 0;
+    else if (m_axis_tvalid && m_axis_tready) f_left_q <= f_left;
+    if (!rst_ni) f_length_q <= 0;
+    else if (load) f_length_q <= next_last ? 0 : f_length_q + (f_length_q < IN_CHANNELS);
+    if (f_running_q) frames_error: assert (frame_error_o == $past(
+        rst_ni && load && (next_last ? f_length_q < LAST_CHANNEL : f_length_q == LAST_CHANNEL)));
+  end
+
+  always @* if (f_running_q) begin
+    frames_length: assert (f_length_q == (skipping_q ? IN_CHANNELS : channel_q));
+    frames_next: assert (f_left_q <= LAST_OUTPUT && (m_axis_tvalid ? f_left : f_left_q) ==
+        (product_valid_q && product_final_q ? f_product_output_q :
+         active_valid_q && active_final_q ? output_q : 0));
+    if (m_axis_tvalid) frames_order: assert (
+        f_out_output_q == f_left_q && m_axis_tlast == (f_left_q == LAST_OUTPUT));
+  end
+
+  // A product is exact and of the active beat and the weight of its channel and output.
+  reg  signed [F_BITS-1:0] f_product_q;
+  always @(posedge clk_i) if (multiply_en) f_product_q <= $signed({1'b0, active_data_q}) * weight_q;
+
+  always @* if (f_running_q) begin
+    products_weight: assert (weight_q == weights[address_q]);
+    products_input: assert (!active_valid_q || active_data_q <= `INPUT_MAX);
+    products_spare: assert (!spare_valid_q || spare_data_q <= `INPUT_MAX);
+    if (product_valid_q) products_exact: assert (product_q == f_product_q);
+    if (product_valid_q)
+      products_bound: assert (f_product_q >= F_SMALLEST && f_product_q <= F_LARGEST);
+  end
+
+  // No sum and no output needs more bits than it has: a sum of n products lies between n times the
+  // smallest product and n times the largest.
+  wire [OUTPUT_BITS-1:0] f_bottom = product_valid_q ? f_product_output_q : output_q;
+  wire [OUTPUT_BITS:0]   f_slot   = f_output - f_bottom + (f_output < f_bottom ? OUT_CHANNELS : 0);
+  reg  signed [ACC_BITS-1:0] f_kept;  // what the ring holds for f_output
+  integer f_i;
+
+  always @* begin
+    f_kept = 0;
+    for (f_i = 0; f_i < OUT_CHANNELS; f_i = f_i + 1)
+      if (f_slot == f_i) f_kept = ring_q[f_i*ACC_BITS +: ACC_BITS];
+  end
+
+  wire signed [F_BITS-1:0] f_terms = f_terms_q;
+  wire signed [F_BITS-1:0] f_sum   = product_first_q ? f_product_q : f_kept + f_product_q;
+
+  always @* if (f_running_q) begin
+    if (f_terms_q != 0)
+      sums_bound: assert (f_kept >= f_terms * F_SMALLEST && f_kept <= f_terms * F_LARGEST);
+    if (f_adds) sums_fit: assert (sum == f_sum);
+    if (f_adds && product_final_q) sums_output: assert ((f_sum >>> SHIFT) < (1 << OUT_BITS));
+  end
+
+  // An output is max(0, floor(sum / 2**SHIFT)) of the products of its pixel.
+  reg  signed [F_BITS-1:0] f_total_q;
+  reg  signed [F_BITS-1:0] f_expected_q;
+  wire signed [F_BITS-1:0] f_total = product_first_q ? f_product_q : f_total_q + f_product_q;
+
+  always @(posedge clk_i) begin
+    if (accumulate_en && f_adds) f_total_q <= f_total;
+    if (emit) f_expected_q <= f_total < 0 ? 0 : f_total >>> SHIFT;
+  end
+
+  always @* if (f_running_q) begin
+    if (f_terms_q != 0) outputs_sum: assert (f_kept == f_total_q);
+    if (m_axis_tvalid && f_out_output_q == f_output)
+      outputs_value: assert (m_axis_tdata == f_expected_q);
+  end
+
+  // From an idle machine on, without gap or stall: a multiplication in every cycle from cycle 1 on,
+  // so IN_CHANNELS * OUT_CHANNELS a pixel, and the outputs of the first pixel in just the cycles
+  // that the header gives.
+  reg                    f_rate_q;   // no gap and no stall since
+  reg [ADDRESS_BITS+2:0] f_cycle_q;  // cycles since, at most F_PIXEL + 3
+  wire f_stall = m_axis_tvalid && !m_axis_tready;
+  wire f_flow  = rst_ni && !discard && next_valid && !f_stall;
+  wire f_idle  = f_running_q && !active_valid_q && !spare_valid_q && !product_valid_q &&
+      !m_axis_tvalid && channel_q == 0;
+
+  always @(posedge clk_i) begin
+    f_rate_q  <= f_flow && (f_idle || (f_running_q && f_rate_q));
+    f_cycle_q <= f_idle ? 1 : f_cycle_q + (f_cycle_q < F_PIXEL + 3);
+  end
+
+  always @* if (f_running_q && f_rate_q) begin
+    cycles_multiply: assert (f_cycle_q != 0 && (multiply_en || f_stall));
+    if (f_cycle_q <= F_PIXEL) cycles_address: assert (address_q == f_cycle_q - 1);
+    cycles_fill: assert (product_valid_q == (f_cycle_q >= 2));
+    if (f_cycle_q >= 2 && f_cycle_q <= F_PIXEL + 1) cycles_product: assert (
+        f_product_channel_q * OUT_CHANNELS + f_product_output_q == f_cycle_q - 2);
+    if (f_cycle_q <= F_PIXEL + 2) cycles_offer: assert (
+        m_axis_tvalid == (f_cycle_q >= (IN_CHANNELS - 1) * OUT_CHANNELS + 3));
+  end
+
+  // The first pixel that leaves after a reset is the formula at the top, on the beats as they came.
+  reg [IN_CHANNELS*IN_BITS-1:0] f_beats_q;
+  reg [CHANNEL_BITS:0]          f_taken_q;
+  reg                           f_first_pixel_q;  // it has not left and no frame error came
+  reg signed [PRODUCT_BITS-1:0] f_beat;
+  reg signed [PRODUCT_BITS-1:0] f_weight;
+  reg signed [PRODUCT_BITS-1:0] f_term;           // exact: products_exact
+  reg signed [F_BITS-1:0]       f_formula;
+  integer f_c;
+
+  always @(posedge clk_i) begin
+    if (!rst_ni) f_taken_q <= 0;
+    else if (s_axis_tvalid && s_axis_tready && f_taken_q < IN_CHANNELS) begin
+      f_taken_q <= f_taken_q + 1;
+      f_beats_q[f_taken_q*IN_BITS +: IN_BITS] <= s_axis_tdata;
+    end
+    f_first_pixel_q <= !rst_ni ||
+        (f_first_pixel_q && !frame_error_o && !(m_axis_tvalid && m_axis_tready && m_axis_tlast));
+  end
+
+  always @* begin
+    f_formula = 0;
+    for (f_c = 0; f_c < IN_CHANNELS; f_c = f_c + 1) begin
+      f_beat    = {1'b0, f_beats_q[f_c*IN_BITS +: IN_BITS]};
+      f_weight  = weights[f_c * OUT_CHANNELS + f_left_q];
+      f_term    = f_beat * f_weight;
+      f_formula = f_formula + f_term;
+    end
+    if (f_running_q && f_first_pixel_q && m_axis_tvalid) pixel_value: assert (
+        f_taken_q == IN_CHANNELS && m_axis_tdata == (f_formula < 0 ? 0 : f_formula >>> SHIFT));
+  end
+
+  // The assumptions leave room: a last output above 0 can be offered in the cycle of a frame error.
+  always @* if (f_running_q)
+    reach_error: cover (m_axis_tvalid && m_axis_tlast && m_axis_tdata != 0 && frame_error_o);
+`endif
 
 endmodule
 
