@@ -7,8 +7,8 @@
 // FRAMES_FILE holds int8 numbers, BEATS to a frame. Each stream becomes OUTPUT_FOLDER/<stream>.bin,
 // pairs of int32: value, cycle. Cycle 0 is the first after reset. The run ends when every frame has
 // its answer; if no beat passes for PATIENCE cycles it ends there, and what is missing is missing.
-// With NETLIST defined, only the ports of the top are there to be recorded. With TRACE defined, the
-// cycles from FIRST up to END go into OUTPUT_FOLDER/waves.fst.
+// With NETLIST defined, only the ports of the top are there to be recorded. With TRACE_FST or
+// TRACE_VCD defined, the cycles from FIRST up to END go into OUTPUT_FOLDER/waves.fst or waves.vcd.
 
 #include <cstdint>
 #include <cstdio>
@@ -23,8 +23,14 @@
 #include "Vkws_accelerator___024root.h"
 #define INSIDE(instance, signal) root.kws_accelerator__DOT__##instance##__DOT__##signal
 #endif
-#ifdef TRACE
+#if defined(TRACE_FST)
 #include "verilated_fst_c.h"
+using Trace = VerilatedFstC;
+#define TRACE_FILE "/waves.fst"
+#elif defined(TRACE_VCD)
+#include "verilated_vcd_c.h"
+using Trace = VerilatedVcdC;
+#define TRACE_FILE "/waves.vcd"
 #endif
 #include "verilated.h"
 
@@ -97,11 +103,11 @@ int main(int argc, char **argv) {
 
     const auto context = std::make_unique<VerilatedContext>();
     const auto top = std::make_unique<Vkws_accelerator>(context.get());
-#ifdef TRACE
+#ifdef TRACE_FILE
     context->traceEverOn(true);
-    const auto trace = std::make_unique<VerilatedFstC>();
+    const auto trace = std::make_unique<Trace>();
     top->trace(trace.get(), 99);
-    trace->open((folder + "/waves.fst").c_str());
+    trace->open((folder + TRACE_FILE).c_str());
 #endif
     Stream taken(folder, "taken"), errors(folder, "errors"), out(folder, "out"), last(folder, "last");
 #ifndef NETLIST
@@ -114,7 +120,7 @@ int main(int argc, char **argv) {
     const auto roll = [&random](unsigned percent) { return percent > 0 && random() % 100 < percent; };
     // A picture of the cycle: settled values while the clock is low, then its rising edge.
     const auto dump = [&](uint64_t cycle) {
-#ifdef TRACE
+#ifdef TRACE_FILE
         if (cycle >= first_traced && cycle < end_traced) trace->dump(10 * cycle + (top->clk_i ? 5 : 0));
 #else
         (void)cycle, (void)first_traced, (void)end_traced;
@@ -187,7 +193,7 @@ int main(int argc, char **argv) {
         top->clk_i = 0;
     }
     top->final();
-#ifdef TRACE
+#ifdef TRACE_FILE
     trace->close();
 #endif
     return 0;

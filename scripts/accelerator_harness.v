@@ -6,7 +6,8 @@
 //
 // FILE holds decimal numbers, COUNT frames of BEATS. Each stream becomes DIR/<stream>.txt, a line a
 // value: value, cycle. A value with an unknown bit is written as x. The cycles from FIRST up to END,
-// if there are any, go into DIR/waves.fst (with vvp -fst).
+// if there are any, go into DIR/waves.fst (with vvp -fst). With NETLIST defined, only the ports of
+// the top are there to be recorded.
 
 `timescale 1ns / 1ps
 `default_nettype none
@@ -79,6 +80,7 @@ module accelerator_harness #(
         write(out, m_tvalid === 1'b1 ? $signed(m_tdata) : 64'sbx);
         if (m_tlast !== 1'b0) write(lasts, m_tlast);
       end
+`ifndef NETLIST
       if (dut.first_conv.advance) begin
         if (dut.first_conv.sum_valid_q && !dut.first_conv.sum_flush_q)
           write(conv_1, $signed(dut.first_conv.sum_q));
@@ -93,6 +95,7 @@ module accelerator_harness #(
       if (dut.pw_conv.out_valid_q && dut.fully_connected.s_axis_tready)
         write(pw_conv_relu, dut.pw_conv.out_data_q);
       if (dut.fully_connected.emit) write(fc1, $signed(dut.fully_connected.sum));
+`endif
     end
   endtask
 

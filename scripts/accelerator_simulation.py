@@ -44,6 +44,8 @@ STREAMS = (
     "fc1",
     "out",
 )
+# Verilator 5.006 computes wide trees of XOR wrongly with this optimisation.
+VERILATOR_FIX = "-fno-const-bit-op-tree"
 UNKNOWN = np.iinfo(np.int64).min  # a value with an unknown bit
 WHOLE_RUN = range(2**31 - 1)  # as far as a 32-bit cycle counts
 
@@ -61,30 +63,24 @@ class Recording:
     cycles: Mapping[str, Integers]
 
 
-class AcceleratorSimulator:
-    """A compiled accelerator.
+class Simulator:
+    """A compiled harness around a design with the ports of the accelerator.
 
-    `rtl_folder` holds the Verilog; `trace` lets `run` write waveforms. Raises FileNotFoundError,
-    naming the Debian package, if a tool is missing, and ValueError if the RTL does not compile.
+    `folder` holds the program `simulator`, made for the kind of simulator that `runner` names;
+    `streams` are those of `STREAMS` that it records.
     """
 
     def __init__(
         self,
         accelerator: Accelerator,
-        simulator: str = "verilator",
-        rtl_folder: Path = RTL_FOLDER,
-        *,
-        trace: bool = False,
+        runner: str,
+        folder: Path,
+        streams: tuple[str, ...] = STREAMS,
     ) -> None:
-        if simulator not in SIMULATORS:
-            raise ValueError(f"simulator: expected one of {SIMULATORS}, got {simulator!r}")
         self.accelerator = accelerator
-        self.simulator = simulator
-        self.rtl_folder = rtl_folder
-        self.streams = STREAMS
-        require_verilator() if simulator == "verilator" else require_icarus()
-        command = _compile_command(accelerator, simulator, rtl_folder.resolve(), trace)
-        self._folder = _compiled(accelerator, command, rtl_folder)
+        self.runner = runner
+        self.streams = streams
+        self._folder = folder
 
     def run(
         self,
@@ -98,8 +94,9 @@ class AcceleratorSimulator:
     ) -> Recording:
         """Send `fingerprints` `(N, time, coefficient)` back to back and record what comes.
 
-        The source pauses and the sink stalls in the given percentage of cycles. `waves` is an
-        `.fst` file for the cycles in `traced`. A run in which nothing moves any more ends early.
+        The source pauses and the sink stalls in the given percentage of cycles. `waves` is a file
+        for the cycles in `traced`, `.fst` or `.vcd` as the simulator was compiled for. A run in
+        which nothing moves any more ends early.
         """
         reference.check_fingerprints(self.accelerator.network, fingerprints)
         cycles = traced if waves is not None else range(0)
@@ -116,12 +113,50 @@ class AcceleratorSimulator:
         }
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
-            run = _run_verilator if self.simulator == "verilator" else _run_icarus
+            run = _run_verilator if self.runner == "verilator" else _run_icarus
             run(self._folder, folder, fingerprints, options)
             if waves is not None:
                 waves.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(folder / "waves.fst", waves)
+                shutil.copyfile(folder / f"waves{waves.suffix}", waves)
             return _read_recording(folder)
+
+
+class AcceleratorSimulator(Simulator):
+    """The RTL of an accelerator, compiled or found compiled.
+
+    `rtl_folder` holds the Verilog; `trace` lets `run` write `.fst` waveforms. Raises
+    FileNotFoundError, naming the Debian package, if a tool is missing, and ValueError if the RTL
+    does not compile.
+    """
+
+    def __init__(
+        self,
+        accelerator: Accelerator,
+        runner: str = "verilator",
+        rtl_folder: Path = RTL_FOLDER,
+        *,
+        trace: bool = False,
+    ) -> None:
+        if runner not in SIMULATORS:
+            raise ValueError(f"simulator: expected one of {SIMULATORS}, got {runner!r}")
+        require_verilator() if runner == "verilator" else require_icarus()
+        self.rtl_folder = rtl_folder
+        command = _compile_command(accelerator, runner, rtl_folder.resolve(), trace)
+        super().__init__(accelerator, runner, _compiled(accelerator, command, rtl_folder))
+
+
+def harness_flags(accelerator: Accelerator, **macros: int) -> str:
+    """Return the C++ macros that tell `accelerator_harness.cpp` the widths of the design."""
+    parameters = accelerator_parameters(accelerator)
+    widths = {
+        "INPUT_BITS": parameters["WINDOW_MEMORY_DATA_BITS"],
+        "OUTPUT_BITS": parameters["ARGMAX_OUT_BITS"],
+        "CONV_1_BITS": parameters["CONV_1_ACC_BITS"],
+        "DW_CONV_BITS": parameters["DW_CONV_MAX_POOL_ACC_BITS"],
+        "PW_CONV_BITS": parameters["POINTWISE_CONV_ACC_BITS"],
+        "FC1_BITS": parameters["FC1_ACC_BITS"],
+    }
+    return " ".join(f"-D{name}={value}" for name, value in {**widths, **macros}.items())
 
 
 def require_verilator() -> None:
@@ -165,25 +200,24 @@ def _read_recording(folder: Path) -> Recording:
 
 
 def _compile_command(
-    accelerator: Accelerator, simulator: str, rtl_folder: Path, trace: bool
+    accelerator: Accelerator, runner: str, rtl_folder: Path, trace: bool
 ) -> list[str]:
-    """Return the command that makes `simulator` in a folder that `write_accelerator` has filled."""
-    if simulator == "icarus":
+    """Return the command that makes `simulator` from what `write_accelerator` has written."""
+    if runner == "icarus":
         command = ["iverilog", "-g2012", "-Wall", "-Wno-timescale", "-I.", "-y", str(rtl_folder)]
         return [*command, "-s", HARNESS.name, "-o", "simulator", f"{HARNESS}.v"]
-    parameters = accelerator_parameters(accelerator)
-    macros = {
-        "INPUT_BITS": parameters["WINDOW_MEMORY_DATA_BITS"],
-        "OUTPUT_BITS": parameters["ARGMAX_OUT_BITS"],
-        "CONV_1_BITS": parameters["CONV_1_ACC_BITS"],
-        "DW_CONV_BITS": parameters["DW_CONV_MAX_POOL_ACC_BITS"],
-        "PW_CONV_BITS": parameters["POINTWISE_CONV_ACC_BITS"],
-        "FC1_BITS": parameters["FC1_ACC_BITS"],
-        **({"TRACE": 1} if trace else {}),
-    }
-    flags = " ".join(["-O2", *(f"-D{name}={value}" for name, value in macros.items())])
+    flags = harness_flags(accelerator, **({"TRACE_FST": 1} if trace else {}))
     command = ["verilator", "--cc", "--exe", "--build", "-Wall", "-O3", "-Mdir", "obj"]
-    command += ["-CFLAGS", flags, "-I.", "-y", str(rtl_folder), "--top-module", TOP]
+    command += [
+        VERILATOR_FIX,
+        "-CFLAGS",
+        f"-O2 {flags}",
+        "-I.",
+        "-y",
+        str(rtl_folder),
+        "--top-module",
+        TOP,
+    ]
     command += ["--trace-fst"] if trace else []
     command += [str(rtl_folder / "observed.vlt"), str(rtl_folder / f"{TOP}.v"), f"{HARNESS}.cpp"]
     return [*command, "-o", "../simulator"]

@@ -29,7 +29,7 @@ from golden.evidence import json_bytes
 from golden.network import IntegerNetwork
 from quant_models.dataset import read_test_folder
 from quant_models.feature_cache import FeatureCache
-from scripts.accelerator_simulation import SIMULATORS, AcceleratorSimulator
+from scripts.accelerator_simulation import SIMULATORS, AcceleratorSimulator, Simulator
 from scripts.command_line import Parser, require_exclusive, run_command
 from scripts.divergence import Divergence, expected_streams, first_divergence, minimise
 from scripts.progress import CONSOLE, Bar, progress_bar, say
@@ -86,7 +86,7 @@ def main() -> None:
 
 
 def compare(
-    simulator: AcceleratorSimulator,
+    simulator: Simulator,
     fingerprints: npt.NDArray[np.int8],
     progress: Bar | None = None,
     **options: int,
@@ -114,7 +114,7 @@ def compare(
 
 
 def compare_chunk(
-    simulator: AcceleratorSimulator, fingerprints: npt.NDArray[np.int8], **options: int
+    simulator: Simulator, fingerprints: npt.NDArray[np.int8], **options: int
 ) -> tuple[Comparison, Divergence | None]:
     """Simulate clips in one run and compare every stream."""
     recording = simulator.run(fingerprints, **options)
@@ -237,7 +237,7 @@ def _explain(
     assert found is not None
     _print_input(small, found, len(shown))
     tracing = AcceleratorSimulator(
-        simulator.accelerator, simulator.simulator, simulator.rtl_folder, trace=True
+        simulator.accelerator, simulator.runner, simulator.rtl_folder, trace=True
     )
     middle = WAVE_CYCLES if found.cycle is None else found.cycle
     traced = range(max(middle - WAVE_CYCLES, 0), middle + WAVE_CYCLES)

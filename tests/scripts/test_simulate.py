@@ -142,5 +142,7 @@ def test_missing_simulator_is_one_line_that_names_the_package(
 def test_rtl_that_does_not_compile_is_one_error(tmp_path: Path) -> None:
     shutil.copytree(RTL_FOLDER, tmp_path / "rtl")
     (tmp_path / "rtl/fc1.v").write_text("module fc1; endmodul\n")
-    with pytest.raises(ValueError, match=r"kws_accelerator: does not compile: .*fc1\.v:.*syntax error"):
+    with pytest.raises(
+        ValueError, match=r"kws_accelerator: does not compile: .*fc1\.v:.*syntax error"
+    ):
         AcceleratorSimulator(small_accelerator(), "icarus", tmp_path / "rtl")
