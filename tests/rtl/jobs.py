@@ -28,7 +28,7 @@ from scripts.rtl_simulation import (
 )
 from tests.networks import random_fingerprints, random_network
 
-RANDOM_FRAMES = 4
+RANDOM_FRAMES = 8
 TIES = 60  # frames of logits with ties; more labels than three give too many to try all
 
 Integers = npt.NDArray[np.int64]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import cocotb
@@ -16,14 +17,17 @@ import numpy.typing as npt
 from cocotb.triggers import ReadOnly, ValueChange
 from cocotb.utils import get_sim_time
 
-UNKNOWN = -1  # a signal with X or Z in it
+UNKNOWN = np.iinfo(np.int64).min  # a signal with X or Z in it
 
 
 class Recorder:
-    """Writes down every change of some signals of a design, with the time of the change."""
+    """Writes down every change of some signals of a design, with the time of the change.
+
+    A name with dots is that of a signal in an instance below: `first_conv.sum_q`.
+    """
 
     def __init__(self, dut: Any, names: Sequence[str], period_ns: int) -> None:
-        self._signals = {name: getattr(dut, name) for name in names}
+        self._signals = {name: reduce(getattr, name.split("."), dut) for name in names}
         self._changes: dict[str, list[tuple[int, int]]] = {name: [] for name in names}
         self._period_ns = period_ns
         for name in names:
@@ -34,24 +38,39 @@ class Recorder:
         """The cycle that is running."""
         return round(get_sim_time("ns")) // self._period_ns
 
-    def trace(self, first: int) -> Trace:
-        """Return everything from cycle `first` to the one that is running."""
-        count = self.cycle + 1
-        return Trace(first, {name: self._expand(name, count)[first:] for name in self._signals})
+    def trace(self, first: int, names: Sequence[str] | None = None) -> Trace:
+        """Return signals (default: all) from cycle `first` to the last one that is over."""
+        cycles = np.arange(first, self.cycle)
+        chosen = self._signals if names is None else names
+        return Trace(first, {name: self._expand(name, cycles) for name in chosen})
 
     async def _record(self, name: str) -> None:
         signal = self._signals[name]
+        changes = self._changes[name]
         while True:
             await ReadOnly()
-            value = int(signal.value) if signal.value.is_resolvable else UNKNOWN
-            self._changes[name].append((self.cycle, value))
+            value = signal.value
+            changes.append((self.cycle, int(value) if value.is_resolvable else UNKNOWN))
             await ValueChange(signal)
 
-    def _expand(self, name: str, count: int) -> npt.NDArray[np.int64]:
-        values = np.empty(count, np.int64)
-        for cycle, value in self._changes[name]:
-            values[cycle:] = value
-        return values
+    def _expand(self, name: str, cycles: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        changes = np.array(self._changes[name], np.int64)  # (change, cycle and value)
+        latest = np.searchsorted(changes[:, 0], cycles, side="right") - 1
+        return changes[latest, 1]
+
+
+@dataclass(frozen=True, eq=False)
+class Beats:
+    """Values that passed one after another and the cycle of each, both int64 `[n]`."""
+
+    values: npt.NDArray[np.int64]
+    cycles: npt.NDArray[np.int64]
+
+    def signed(self, bits: int) -> Beats:
+        """Return the values as two's complement of `bits` bits; unknown ones stay so."""
+        sign = 1 << (bits - 1)
+        values = np.where(self.values == UNKNOWN, UNKNOWN, (self.values ^ sign) - sign)
+        return Beats(values, self.cycles)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,14 +80,23 @@ class Trace:
     first: int
     signals: dict[str, npt.NDArray[np.int64]]
 
-    def high(self, name: str) -> npt.NDArray[np.int64]:
-        """Return the cycles in which a one-bit signal is 1."""
-        return np.flatnonzero(self.signals[name] == 1) + self.first
+    def high(self, *names: str) -> npt.NDArray[np.int64]:
+        """Return the cycles in which all of these one-bit signals are 1."""
+        every = np.logical_and.reduce([self.signals[name] == 1 for name in names])
+        return np.flatnonzero(every) + self.first
+
+    def beats(self, name: str, cycles: npt.NDArray[np.int64]) -> Beats:
+        """Return what a signal was in these cycles."""
+        return Beats(self.signals[name][cycles - self.first], cycles)
 
     def handshakes(self, stream: str) -> npt.NDArray[np.int64]:
         """Return the cycles in which a beat of `stream` passes."""
+        return self.high(f"{stream}_tvalid", f"{stream}_tready")
+
+    def moving(self, stream: str) -> npt.NDArray[np.bool_]:
+        """Return for each cycle whether the register that offers `stream` is or becomes free."""
         valid, ready = (self.signals[f"{stream}_{part}"] for part in ("tvalid", "tready"))
-        return np.flatnonzero((valid == 1) & (ready == 1)) + self.first
+        return (valid == 0) | (ready == 1)
 
     def offers(self, stream: str) -> npt.NDArray[np.int64]:
         """Return for each beat of `stream` the first cycle in which it is offered."""
@@ -79,17 +107,23 @@ class Trace:
 
     def violations(self, stream: str) -> list[str]:
         """Describe each cycle in which `stream` breaks the handshake rules or is unknown."""
-        parts = ("tvalid", "tready", "tdata", "tlast")
-        valid, ready, data, last = (self.signals[f"{stream}_{part}"] for part in parts)
+        valid, ready = (self.signals[f"{stream}_{part}"] for part in ("tvalid", "tready"))
+        payload = np.array(
+            [
+                self.signals[name]
+                for part in ("tdata", "tlast", "tuser")
+                if (name := f"{stream}_{part}") in self.signals
+            ]
+        )
         unknown = (valid == UNKNOWN) | (ready == UNKNOWN)
-        unknown |= (valid == 1) & ((data == UNKNOWN) | (last == UNKNOWN))
+        unknown |= (valid == 1) & (payload == UNKNOWN).any(axis=0)
         stalled = (valid[:-1] == 1) & (ready[:-1] == 0)
         dropped = stalled & (valid[1:] != 1)
-        changed = stalled & ((data[1:] != data[:-1]) | (last[1:] != last[:-1]))
+        changed = stalled & (payload[:, 1:] != payload[:, :-1]).any(axis=0)
         found = (
             ("a signal is unknown", unknown, 0),
             ("tvalid falls before tready", dropped, 1),
-            ("tdata or tlast changes while stalled", changed, 1),
+            ("the beat changes while stalled", changed, 1),
         )
         return [
             f"{stream}: {what} in cycle {cycle + self.first + offset}"

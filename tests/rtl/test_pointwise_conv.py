@@ -1,29 +1,27 @@
 """Builds `pointwise_conv` for several networks and runs every scenario of its bench on each.
 
-The scenarios and their checks are in `tb_pointwise_conv.py`. Set RTL_WAVES to a folder to get a
-waveform of every simulation.
+The scenarios and their checks are in `tb_pointwise_conv.py`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
-from dataflow.ranges import interval_bounds
 from dataflow.rtl_parameters import pointwise_layer, pointwise_parameters
 from golden import reference
 from golden.cases import read_cases
 from golden.network import Convolution, DepthwiseConvolution, IntegerNetwork
+from golden.reference import Integers
 from scripts.rtl_simulation import (
+    PIXELS_FILE,
     REPOSITORY,
     RTL_FOLDER,
     SimulationResult,
@@ -31,6 +29,14 @@ from scripts.rtl_simulation import (
     simulate,
 )
 from tests.networks import random_fingerprints, random_network
+from tests.rtl.jobs import (
+    JOBS,
+    Job,
+    extreme_pixels,
+    random_pixels,
+    run,
+)
+from tests.rtl.jobs import POINTWISE_NETWORKS as NETWORKS
 
 pytestmark = pytest.mark.rtl
 
@@ -39,45 +45,7 @@ SOURCE = RTL_FOLDER / f"{TOP}.v"
 BENCH = "tests.rtl.tb_pointwise_conv"
 SCENARIOS = 20
 SHIPPED = {path.parent.name: path for path in sorted(REPOSITORY.glob("weights/*/network.npz"))}
-REAL_PIXELS = 200
-
-# Every key set: dimensions at 1, powers of two and others, shift zero, weights of one sign only.
-NETWORKS = {
-    "default": random_network(1),
-    "largest weights": random_network(2, weights=(31, 31)),
-    "smallest weights": random_network(3, filters=5, outputs=3, weights=(-32, -32)),
-    "either extreme": random_network(4, filters=7, outputs=4, weights=(-32, 31)),
-    "weights 0": random_network(5, filters=2, outputs=2, weights=(0, 0)),
-    "3 to 2": random_network(6, filters=3, outputs=2, shifts=(3, 4, 4)),
-    "1 to 1": random_network(7, filters=1, outputs=1, shifts=(3, 4, 0)),
-    "1 to 4": random_network(8, filters=1, outputs=4, shifts=(3, 4, 1)),
-    "5 to 1": random_network(9, filters=5, outputs=1, shifts=(3, 4, 3)),
-    "8 to 16, no shift": random_network(10, filters=8, outputs=16, shifts=(3, 4, 0)),
-    "weights -1 to 1": random_network(11, filters=5, outputs=3, weights=(-1, 1), shifts=(0, 0, 0)),
-    "inputs 0 and 1": random_network(16, filters=6, outputs=4, shifts=(3, 16, 0)),
-}
-
-
-def extreme_pixels(network: IntegerNetwork) -> npt.NDArray[np.int64]:
-    """Return inputs `(N, input channels)` at the ends of the layer's bounds.
-
-    All lowest, all highest, and for each output channel the inputs that make its sum the largest
-    and the smallest there is: each reaches the interval bound of the layer, so that a register
-    that is one bit too narrow cannot hold it.
-    """
-    layer = pointwise_layer(network)
-    bound = interval_bounds(network)[layer.convolution.input]
-    weights = layer.convolution.weights[:, 0, 0].astype(np.int64)  # [out][in]
-    largest = np.where(weights > 0, bound.high, bound.low)
-    smallest = np.where(weights < 0, bound.high, bound.low)
-    return np.concatenate([[bound.low], [bound.high], largest, smallest])
-
-
-def random_pixels(network: IntegerNetwork, count: int) -> npt.NDArray[np.int64]:
-    """Return uniformly random inputs `(count, input channels)` within the layer's bounds."""
-    bound = interval_bounds(network)[pointwise_layer(network).convolution.input]
-    rng = np.random.default_rng(count)
-    return rng.integers(bound.low, bound.high + 1, (count, bound.high.size))
+REAL_PIXELS = 60
 
 
 def change_parameter(folder: Path, name: str, value: int) -> None:
@@ -87,25 +55,23 @@ def change_parameter(folder: Path, name: str, value: int) -> None:
     (folder / "job.json").write_text(json.dumps(job))
 
 
-def run(
-    folder: Path, network: IntegerNetwork, pixels: npt.NDArray[np.int64], scenarios: str | None
+def run_on(
+    folder: Path, network: IntegerNetwork, pixels: Integers, scenarios: str | None = None
 ) -> SimulationResult:
     """Simulate and check that no scenario fails; the log says what went wrong."""
     prepare_pointwise(folder, network, pixels)
-    waves = os.environ.get("RTL_WAVES")
-    fst = Path(waves).resolve() / f"{folder.name}.fst" if waves else None
-    result = simulate(TOP, BENCH, folder, scenarios, fst)
+    result = run(TOP, folder, scenarios)
     assert result.failed == 0, result.excerpt()
     return result
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_every_scenario_passes_on_random_and_extreme_inputs(tmp_path: Path, name: str) -> None:
-    network = NETWORKS[name]
-    pixels = np.concatenate([extreme_pixels(network), random_pixels(network, 6)])
-    result = run(tmp_path, network, pixels, None)
-    assert result.ran == SCENARIOS
-    full_rate = result.scenarios["back_to_back"]
+@pytest.mark.parametrize("job", JOBS[TOP], ids=str)
+def test_every_scenario_passes_on_random_and_extreme_inputs(tmp_path: Path, job: Job) -> None:
+    job.prepare(tmp_path)
+    result = run(TOP, tmp_path)
+    assert (result.ran, result.failed) == (SCENARIOS, 0), result.excerpt()
+    network = NETWORKS[job.name]
+    pixels, full_rate = np.load(tmp_path / PIXELS_FILE), result.scenarios["back_to_back"]
     assert full_rate["mismatches"] == 0
     assert full_rate["vectors"] == len(pixels)
     assert full_rate["values"] == len(pixels) * pointwise_layer(network).size.outputs
@@ -117,7 +83,7 @@ def test_default_layer_takes_768_multiply_cycles_and_a_fill_of_3(tmp_path: Path)
         [random_fingerprints(1, 3), random_fingerprints(2, 3, extremes=True)]
     )
     pixels = reference.run(network, fingerprints).layers["max_pool"][:, 0, 0]
-    full_rate = run(tmp_path, network, pixels, "back_to_back").scenarios["back_to_back"]
+    full_rate = run_on(tmp_path, network, pixels, "back_to_back").scenarios["back_to_back"]
     assert full_rate["multiply_cycles"] == 6 * 768
     assert full_rate["multiply_cycles_per_pixel"] == 768
     assert full_rate["fill_cycles"] == 3
@@ -136,7 +102,7 @@ def test_shipped_network_matches_on_its_real_vectors(tmp_path: Path, name: str) 
     layers = reference.run(network, cases.fingerprints[:REAL_PIXELS]).layers
     pixels = layers[pointwise_layer(network).convolution.input][:, 0, 0]
     every = np.concatenate([extreme_pixels(network), pixels])
-    assert run(tmp_path, network, every, None).ran == SCENARIOS
+    assert run_on(tmp_path, network, every).ran == SCENARIOS
 
 
 def test_waveform_is_written_on_request(tmp_path: Path) -> None:
