@@ -1,7 +1,9 @@
 """The two sides of a stream, driven from the bench: a source of beats and a sink that accepts them.
 
 The source never waits for tready before it offers, holds a beat until it is taken, and makes the
-payload unknown while it offers nothing: a design that looks at it becomes unknown.
+payload unknown while it offers nothing: a design that looks at it becomes unknown. The sink hands
+unknown bits on, so that a mismatch can name them. (A library's agents keep the last payload and
+raise an error at the first unknown bit, without its place.)
 """
 
 from __future__ import annotations
