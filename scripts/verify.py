@@ -210,9 +210,9 @@ def _sources() -> dict[str, bytes]:
 
 def _print(rungs: list[Rung]) -> None:
     table = Table(title="every rung equals the reference")
-    table.add_column("rung")
-    table.add_column("held against")
-    for heading in ("clips", "values compared", "mismatches"):
+    table.add_column("rung", no_wrap=True)
+    table.add_column("held against", no_wrap=True)
+    for heading in ("clips", "values", "mismatches"):
         table.add_column(heading, justify="right")
     for rung in rungs:
         counts = rung.comparison
