@@ -92,6 +92,50 @@ module argmax #(
     end
   end
 
+`ifdef FORMAL
+  // scripts/prove.py proves the assertions in groups, by the first word of their names: for frames of
+  // 1 to 2**LABEL_BITS logits of any value, gaps, stalls, resets, and any f_index.
+
+  (* anyconst *) reg [LABEL_BITS-1:0] f_index;
+  reg f_running_q = 1'b0;  // a reset lies behind
+
+  always @(posedge clk_i) f_running_q <= 1'b1;
+  always @* assume (f_running_q || !rst_ni);
+  always @* assume (!(&index_q) || s_axis_tlast);
+
+  always @(posedge clk_i) if (f_running_q) begin
+    // A beat that is offered stays, unchanged, until it is accepted.
+    if ($past(rst_ni && m_axis_tvalid && !m_axis_tready)) streams_hold: assert (
+        m_axis_tvalid && $stable(m_axis_tdata) && $stable(m_axis_tlast));
+    // A logit that is taken is offered in the next cycle, and the label when it follows the last one.
+    else if ($past(rst_ni && take)) streams_logit: assert (
+        m_axis_tvalid && !m_axis_tlast && $signed(m_axis_tdata) == $signed($past(s_axis_tdata)));
+    else if ($past(rst_ni && label_due_q)) streams_label: assert (m_axis_tvalid && m_axis_tlast);
+    else streams_empty: assert (!m_axis_tvalid);
+  end
+
+  // The label is the index of a logit of its frame, of the largest, and of the first one of those.
+  reg                         f_seen_q;   // the frame has a logit f_index
+  reg signed [LOGIT_BITS-1:0] f_logit_q;  // its value
+
+  wire f_open  = !first_q || label_due_q || (m_axis_tvalid && m_axis_tlast);  // best_q counts
+  wire f_first = best_q > f_logit_q || (best_q == f_logit_q && best_index_q <= f_index);
+
+  always @(posedge clk_i) if (take) begin
+    f_seen_q <= index_q == f_index || (f_seen_q && !first_q);
+    if (index_q == f_index) f_logit_q <= s_axis_tdata;
+  end
+
+  always @* if (f_running_q) begin
+    label_start: assert (first_q == (index_q == 0) && (first_q || !label_due_q));
+    if (!first_q) label_seen: assert (f_seen_q == (f_index < index_q) && best_index_q < index_q);
+    if (f_open && f_seen_q) label_first: assert (f_first);
+    if (f_open && f_index == best_index_q) label_real: assert (f_seen_q && f_logit_q == best_q);
+    if (m_axis_tvalid && m_axis_tlast) label_value: assert (m_axis_tdata == best_index_q);
+    if (m_axis_tvalid && m_axis_tlast && f_index == m_axis_tdata) label_exists: assert (f_seen_q);
+  end
+`endif
+
 endmodule
 
 `default_nettype wire

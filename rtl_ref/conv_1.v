@@ -95,6 +95,10 @@ module conv_1 #(
 
   assign s_axis_tready = advance;
 
+`ifdef FORMAL
+  wire [STEP_BITS-1:0] f_step;   // the step to come
+`endif
+
   // A flushing window must leave the weights of the plane to come in place: it counts as one of its
   // windows, but never as the last.
   kernel_weights #(
@@ -113,8 +117,13 @@ module conv_1 #(
       .weights_o(weights),
       .first_step_o(first_step),
       .last_step_o(last_step),
+`ifdef FORMAL
+      .step_o(f_step),
+`endif
       /* verilator lint_off PINCONNECTEMPTY */  // lanes are wired to taps; values leave without tlast
+`ifndef FORMAL
       .step_o(),
+`endif
       .last_channel_o()
       /* verilator lint_on PINCONNECTEMPTY */
   );
@@ -206,6 +215,138 @@ module conv_1 #(
       out_flush_q <= sum_flush_q;
     end
   end
+
+`ifdef FORMAL
+  // scripts/prove.py proves the assertions in groups, by the first word of their names: for any
+  // weights, inputs, gaps, stalls and resets.
+
+  reg f_running_q = 1'b0;  // a reset lies behind
+
+  always @(posedge clk_i) f_running_q <= 1'b1;
+  always @* assume (f_running_q || !rst_ni);
+`ifdef LARGEST_PRODUCTS
+  localparam [IN_BITS-1:0]     F_INPUT  = 1 << (IN_BITS - 1);
+  localparam [WEIGHT_BITS-1:0] F_WEIGHT = 1 << (WEIGHT_BITS - 1);
+  always @* assume (s_axis_tvalid && m_axis_tready && rst_ni == f_running_q);
+  always @* assume (s_axis_tdata == {LANES{F_INPUT}});
+  always @* assume (!f_running_q || weights == {LANES{F_WEIGHT}});
+`endif
+
+  // A value that is offered stays, unchanged, until it is accepted.
+  always @(posedge clk_i)
+    if (f_running_q && $past(rst_ni && m_axis_tvalid && !m_axis_tready)) streams_hold: assert (
+        m_axis_tvalid && $stable(m_axis_tdata) && $stable(m_axis_tuser));
+
+  // Every window gives one value, in order, with the tuser of its last step, as the window f_window
+  // shows; both are counted modulo 4, because at most three are on their way.
+  (* anyconst *) reg [1:0] f_window;
+  reg [1:0] f_windows_q, f_values_q;  // windows that are taken, values that are accepted
+  reg       f_flush_q;                // tuser of f_window
+
+  wire       f_product_last = product_valid_q && product_last_q;
+  wire [1:0] f_sum_window   = f_values_q + m_axis_tvalid;
+  wire [1:0] f_last_window  = f_sum_window + sum_valid_q;
+
+  always @(posedge clk_i) begin
+    f_windows_q <= !rst_ni ? 0 : f_windows_q + (take && last_step);
+    f_values_q  <= !rst_ni ? 0 : f_values_q + (m_axis_tvalid && m_axis_tready);
+    if (take && last_step && f_windows_q == f_window) f_flush_q <= s_axis_tuser;
+  end
+
+  always @* if (f_running_q) begin
+    streams_count: assert (f_windows_q == f_last_window + f_product_last);
+    if (f_product_last && f_last_window == f_window)
+      streams_product: assert (product_flush_q == f_flush_q);
+    if (sum_valid_q && f_sum_window == f_window) streams_sum: assert (sum_flush_q == f_flush_q);
+    if (m_axis_tvalid && f_values_q == f_window)
+      streams_user: assert (m_axis_tuser == f_flush_q);
+  end
+
+  // Every flag agrees with the step that its stage works on.
+  localparam [STEP_BITS:0] F_LAST_STEP = STEPS - 1;
+  reg [STEP_BITS-1:0] f_product_step_q;
+  reg [STEP_BITS:0]   f_steps_q;  // steps in the sum
+
+  wire f_add = advance && product_valid_q;
+
+  always @(posedge clk_i) begin
+    if (take) f_product_step_q <= f_step;
+    if (f_add) f_steps_q <= product_first_q ? 1 : f_steps_q + 1;
+  end
+
+  always @* if (f_running_q) begin
+    control_range: assert (f_step <= F_LAST_STEP && position_q <= LAST_POSITION);
+    if (product_valid_q) control_product: assert (
+        product_first_q == (f_product_step_q == 0) &&
+        product_last_q == (f_product_step_q == F_LAST_STEP) &&
+        f_step == (product_last_q ? 0 : f_product_step_q + 1));
+    control_steps: assert (product_valid_q ? f_product_step_q == 0 || f_product_step_q == f_steps_q
+                                           : f_step == 0 || f_step == f_steps_q);
+    if (sum_valid_q) control_sum: assert (f_steps_q == STEPS);
+  end
+
+  // Every product is exact and lies between the smallest and the largest of its operands' ranges.
+  localparam F_BITS = ACC_BITS + STEP_BITS + 2;  // no sum below wraps
+  localparam signed [F_BITS-1:0] F_SMALLEST = -(1 << (WEIGHT_BITS + IN_BITS - 2)) +
+      (WEIGHT_BITS < IN_BITS ? 1 << (WEIGHT_BITS - 1) : 1 << (IN_BITS - 1));
+  localparam signed [F_BITS-1:0] F_LARGEST  = 1 << (WEIGHT_BITS + IN_BITS - 2);
+  reg [LANES*F_BITS-1:0]  f_products;
+  reg                     f_products_fit, f_products_exact;
+  reg signed [F_BITS-1:0] f_product;
+  reg signed [PRODUCT_BITS-1:0] f_tap, f_weight;
+  reg [LANES*PRODUCT_BITS-1:0]  f_exact, f_exact_q;  // as wide as F_SMALLEST and F_LARGEST need
+  integer f_l;
+
+  always @* begin
+    f_products_fit   = 1'b1;
+    f_products_exact = 1'b1;
+    for (f_l = 0; f_l < LANES; f_l = f_l + 1) begin
+      f_product = $signed(terms[f_l*ACC_BITS +: PRODUCT_BITS]);
+      f_products[f_l*F_BITS +: F_BITS] = f_product;
+      f_tap    = $signed(s_axis_tdata[f_l*IN_BITS +: IN_BITS]);
+      f_weight = $signed(weights[f_l*WEIGHT_BITS +: WEIGHT_BITS]);
+      f_exact[f_l*PRODUCT_BITS +: PRODUCT_BITS] = f_tap * f_weight;
+      if (terms[f_l*ACC_BITS +: PRODUCT_BITS] != f_exact_q[f_l*PRODUCT_BITS +: PRODUCT_BITS])
+        f_products_exact = 1'b0;
+      if (f_product < F_SMALLEST || f_product > F_LARGEST) f_products_fit = 1'b0;
+    end
+  end
+
+  always @(posedge clk_i) if (take) f_exact_q <= f_exact;
+  always @* if (f_running_q && product_valid_q) begin
+    products_range: assert (f_products_fit &&
+        F_SMALLEST >= -(1 << (PRODUCT_BITS - 1)) && F_LARGEST < 1 << (PRODUCT_BITS - 1));
+    products_exact: assert (f_products_exact);
+  end
+
+  // No sum and no value needs more bits than it has: a sum of n products lies between n times the
+  // smallest product and n times the largest.
+  wire signed [F_BITS-1:0] f_step_sum;
+  wire signed [F_BITS-1:0] f_sum   = sum_q;
+  wire signed [F_BITS-1:0] f_total = (product_first_q ? 0 : f_sum) + f_step_sum;
+  wire signed [F_BITS-1:0] f_terms = f_steps_q * LANES;
+
+  adder_tree #(
+      .INPUTS(LANES),
+      .BITS(F_BITS)
+  ) f_tree (
+      .terms_i(f_products),
+      .sum_o(f_step_sum)
+  );
+
+  always @* if (f_running_q) begin
+    if (product_valid_q) sums_fit: assert ($signed(sum_before + step_sum) == f_total);
+    if (sum_valid_q || (product_valid_q ? !product_first_q : f_step != 0)) sums_bound: assert (
+        f_sum >= f_terms * F_SMALLEST && f_sum <= f_terms * F_LARGEST);
+    if (sum_valid_q) sums_output: assert ((f_sum >>> SHIFT) < (1 << OUT_BITS));
+  end
+
+  // A value is max(0, floor(sum / 2**SHIFT)).
+  reg signed [F_BITS-1:0] f_expected_q;
+
+  always @(posedge clk_i) if (advance) f_expected_q <= f_sum < 0 ? 0 : f_sum >>> SHIFT;
+  always @* if (f_running_q && m_axis_tvalid) outputs_value: assert (m_axis_tdata == f_expected_q);
+`endif
 
 endmodule
 

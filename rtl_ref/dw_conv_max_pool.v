@@ -324,6 +324,224 @@ module dw_conv_max_pool #(
     end
   end
 
+`ifdef FORMAL
+  // scripts/prove.py proves the assertions in groups, by the first word of their names: for any
+  // weights, values up to INPUT_MAX, gaps, stalls and resets, and flushes between planes.
+
+  reg f_running_q = 1'b0;  // a reset lies behind
+
+  always @(posedge clk_i) f_running_q <= 1'b1;
+  always @* assume (f_running_q || !rst_ni);
+  always @* assume (s_axis_tuser ? f_coming_q == 0 : s_axis_tdata <= `INPUT_MAX);
+`ifdef SMALLEST_PRODUCTS
+  localparam [WEIGHT_BITS-1:0] F_WEIGHT = 1 << (WEIGHT_BITS - 1);
+  always @* assume (s_axis_tvalid && m_axis_tready && rst_ni == f_running_q && !s_axis_tuser);
+  always @* assume (s_axis_tdata == `INPUT_MAX);
+  always @* assume (!f_running_q || weights == {LANES{F_WEIGHT}});
+`endif
+
+  // A value that is offered stays, unchanged, until it is accepted.
+  always @(posedge clk_i)
+    if (f_running_q && $past(rst_ni && m_axis_tvalid && !m_axis_tready)) streams_hold: assert (
+        m_axis_tvalid && $stable(m_axis_tdata) && $stable(m_axis_tlast));
+
+  // A window is made of its own plane alone: where a tap lies within the map, it is the value of just
+  // that place, otherwise it is 0, whatever stands in the line.
+  localparam F_POSITIONS  = MAP_ROWS * MAP_COLUMNS;
+  localparam F_PLACE_BITS = ROW_BITS + COLUMN_BITS + 1;
+  reg [F_PLACE_BITS-1:0]       f_coming_q;  // place of the next value in its plane
+  reg [DEPTH-1:0]              f_value_q;   // where the line holds values, not flushes or older things
+  reg [DEPTH*F_PLACE_BITS-1:0] f_place_q;   // their places
+  reg                          f_line_holds, f_windows_hold;
+  integer f_i, f_y, f_x, f_row, f_column, f_slot;
+
+  always @(posedge clk_i) begin
+    if (!rst_ni) f_coming_q <= 0;
+    else if (take && !s_axis_tuser)
+      f_coming_q <= f_coming_q == F_POSITIONS - 1 ? 0 : f_coming_q + 1;
+    if (!rst_ni) f_value_q <= 0;
+    else if (take) f_value_q <= {f_value_q, !s_axis_tuser};
+    if (take) f_place_q <= {f_place_q, f_coming_q};
+  end
+
+  // Neighbours in the line are neighbours in the plane, and the values behind the centre are pending.
+  wire [(DEPTH+1)*F_PLACE_BITS-1:0] f_places = f_place_q;
+  wire [DEPTH:0]                    f_values = f_value_q;
+  wire [DEPTH-1:0]                  f_pending = pending_q;
+  reg  [F_PLACE_BITS-1:0]           f_place, f_before;
+  reg  [F_PLACE_BITS-1:0]           f_next;  // place of the centre that comes next
+
+  always @* begin
+    f_place      = f_places[F_PLACE_BITS-1:0];
+    f_line_holds = f_coming_q == (!f_value_q[0] || f_place == F_POSITIONS - 1 ? 0 : f_place + 1);
+    f_next       = f_coming_q;
+    for (f_i = 0; f_i < DEPTH; f_i = f_i + 1) begin
+      f_place  = f_places[f_i*F_PLACE_BITS +: F_PLACE_BITS];
+      f_before = f_places[(f_i+1)*F_PLACE_BITS +: F_PLACE_BITS];
+      if (f_value_q[f_i] && (line_q[f_i*IN_BITS +: IN_BITS] > `INPUT_MAX || f_place >= F_POSITIONS))
+        f_line_holds = 1'b0;
+      if (f_value_q[f_i] && f_place != 0 && f_i < DEPTH - 1 &&
+          !(f_values[f_i+1] && f_before == f_place - 1)) f_line_holds = 1'b0;
+      if (f_values[f_i+1] && f_before != F_POSITIONS - 1 &&
+          !(f_value_q[f_i] && f_place == f_before + 1)) f_line_holds = 1'b0;
+      if (f_pending[f_i] ? !f_value_q[f_i] : f_i < LAG && f_value_q[f_i]) f_line_holds = 1'b0;
+      if (f_pending[f_i]) f_next = f_place;
+    end
+  end
+
+  always @* begin
+    f_windows_hold = 1'b1;
+    for (f_y = 0; f_y < KERNEL_ROWS; f_y = f_y + 1)
+      for (f_x = 0; f_x < KERNEL_COLUMNS; f_x = f_x + 1) begin
+        f_row    = row_q + f_y - PAD_ROWS;
+        f_column = column_q + f_x - PAD_COLUMNS;
+        f_slot   = (KERNEL_ROWS - 1 - f_y) * MAP_COLUMNS + KERNEL_COLUMNS - 1 - f_x;
+        if (f_row >= 0 && f_row < MAP_ROWS && f_column >= 0 && f_column < MAP_COLUMNS) begin
+          if (!f_value_q[f_slot] || window[(f_y*KERNEL_COLUMNS+f_x)*IN_BITS +: IN_BITS] !=
+                  line_q[f_slot*IN_BITS +: IN_BITS] ||
+              f_place_q[f_slot*F_PLACE_BITS +: F_PLACE_BITS] != f_row * MAP_COLUMNS + f_column)
+            f_windows_hold = 1'b0;
+        end else if (window[(f_y*KERNEL_COLUMNS+f_x)*IN_BITS +: IN_BITS] != 0)
+          f_windows_hold = 1'b0;
+      end
+  end
+
+  always @* if (f_running_q) begin
+    windows_line: assert (f_line_holds);
+    windows_centre: assert (row_q <= LAST_ROW && column_q <= LAST_COLUMN &&
+        row_q * MAP_COLUMNS + column_q == f_next);
+    if (window_valid) windows_taps: assert (f_windows_hold);
+  end
+
+  // Every flag agrees with the step that its stage works on.
+  localparam [STEP_BITS:0] F_LAST_STEP = STEPS - 1;
+  reg [STEP_BITS-1:0] f_product_step_q;
+  reg [STEP_BITS:0]   f_steps_q;  // steps in the sum
+
+  always @(posedge clk_i) begin
+    if (multiply_en) f_product_step_q <= step;
+    if (advance && product_valid_q) f_steps_q <= product_first_q ? 1 : f_steps_q + 1;
+  end
+
+  always @* if (f_running_q) begin
+    control_range: assert (step <= F_LAST_STEP);
+    if (product_valid_q) control_product: assert (
+        product_first_q == (f_product_step_q == 0) &&
+        product_last_q == (f_product_step_q == F_LAST_STEP) &&
+        step == (product_last_q ? 0 : f_product_step_q + 1));
+    control_steps: assert (product_valid_q ? f_product_step_q == 0 || f_product_step_q == f_steps_q
+                                           : step == 0 || step == f_steps_q);
+    if (sum_valid_q) control_sum: assert (f_steps_q == STEPS);
+  end
+
+  // Every product is exact and lies between the smallest and the largest of its operands' ranges.
+  localparam F_BITS = ACC_BITS + STEP_BITS + 2;  // no sum below wraps
+  localparam signed [F_BITS-1:0] F_LARGEST  = ((1 << (WEIGHT_BITS - 1)) - 1) * `INPUT_MAX;
+  localparam signed [F_BITS-1:0] F_SMALLEST = -(1 << (WEIGHT_BITS - 1)) * `INPUT_MAX;
+  reg [LANES*F_BITS-1:0]  f_products;
+  reg                     f_taps_fit, f_products_fit, f_products_exact;
+  reg signed [F_BITS-1:0] f_product;
+  reg signed [PRODUCT_BITS-1:0] f_tap, f_weight;
+  reg [LANES*PRODUCT_BITS-1:0]  f_exact, f_exact_q;  // as wide as F_SMALLEST and F_LARGEST need
+  integer f_l;
+
+  always @* begin
+    f_taps_fit       = 1'b1;
+    f_products_fit   = 1'b1;
+    f_products_exact = 1'b1;
+    for (f_l = 0; f_l < LANES; f_l = f_l + 1) begin
+      f_product = $signed(terms[f_l*ACC_BITS +: PRODUCT_BITS]);
+      f_products[f_l*F_BITS +: F_BITS] = f_product;
+      f_tap    = $signed({1'b0, taps[f_l*IN_BITS +: IN_BITS]});
+      f_weight = $signed(weights[f_l*WEIGHT_BITS +: WEIGHT_BITS]);
+      f_exact[f_l*PRODUCT_BITS +: PRODUCT_BITS] = f_tap * f_weight;
+      if (terms[f_l*ACC_BITS +: PRODUCT_BITS] != f_exact_q[f_l*PRODUCT_BITS +: PRODUCT_BITS])
+        f_products_exact = 1'b0;
+      if (f_product < F_SMALLEST || f_product > F_LARGEST) f_products_fit = 1'b0;
+      if (taps[f_l*IN_BITS +: IN_BITS] > `INPUT_MAX) f_taps_fit = 1'b0;
+    end
+  end
+
+  always @(posedge clk_i) if (multiply_en) f_exact_q <= f_exact;
+  always @* if (f_running_q) begin
+    if (window_valid) products_taps: assert (f_taps_fit);
+    if (product_valid_q) products_range: assert (f_products_fit &&
+        F_SMALLEST >= -(1 << (PRODUCT_BITS - 1)) && F_LARGEST < 1 << (PRODUCT_BITS - 1));
+    if (product_valid_q) products_exact: assert (f_products_exact);
+  end
+
+  // No sum, maximum or value needs more bits than it has: a sum of n products lies between n times
+  // the smallest product and n times the largest.
+  wire signed [F_BITS-1:0] f_step_sum;
+  wire signed [F_BITS-1:0] f_sum   = sum_q;
+  wire signed [F_BITS-1:0] f_total = (product_first_q ? 0 : f_sum) + f_step_sum;
+  wire signed [F_BITS-1:0] f_terms = f_steps_q * LANES;
+
+  adder_tree #(
+      .INPUTS(LANES),
+      .BITS(F_BITS)
+  ) f_tree (
+      .terms_i(f_products),
+      .sum_o(f_step_sum)
+  );
+
+  always @* if (f_running_q) begin
+    if (product_valid_q) sums_fit: assert ($signed(sum_before + step_sum) == f_total);
+    if (sum_valid_q || (product_valid_q ? !product_first_q : step != 0)) sums_bound: assert (
+        f_sum >= f_terms * F_SMALLEST && f_sum <= f_terms * F_LARGEST);
+    if (sum_valid_q) sums_maximum: assert (f_sum < (1 << MAX_BITS));
+  end
+
+  // A value is the largest sum of its plane, or 0, shifted: the sum of no position, of any f_position,
+  // is larger, and one is just as large, that of f_best_q, unless none is positive.
+  (* anyconst *) reg [F_PLACE_BITS-1:0] f_position;
+  reg [F_PLACE_BITS-1:0]  f_product_place_q, f_sum_place_q, f_best_q;
+  reg [F_PLACE_BITS-1:0]  f_compared_q;            // sums of this plane that are compared
+  reg                     f_seen_q, f_positive_q;  // that of f_position is, a positive one is
+  reg signed [F_BITS-1:0] f_seen_sum_q;
+
+  wire [F_PLACE_BITS-1:0] f_centre  = row_q * MAP_COLUMNS + column_q;
+  wire [F_PLACE_BITS-1:0] f_working = product_valid_q ? f_product_place_q : f_centre;
+  wire f_open = f_compared_q != 0 || m_axis_tvalid;  // max_q counts
+
+  always @* assume (f_position < F_POSITIONS);
+  always @(posedge clk_i) begin
+    if (multiply_en) f_product_place_q <= f_centre;
+    if (advance && product_valid_q) f_sum_place_q <= f_product_place_q;
+    if (!rst_ni) f_compared_q <= 0;
+    else if (compare_en) f_compared_q <= sum_plane_last_q ? 0 : f_compared_q + 1;
+    if (compare_en) begin
+      f_seen_q     <= f_sum_place_q == f_position || (f_seen_q && !sum_plane_first_q);
+      f_positive_q <= larger || (f_positive_q && !sum_plane_first_q);
+      if (larger) f_best_q <= f_sum_place_q;
+      if (f_sum_place_q == f_position) f_seen_sum_q <= sum_q;
+    end
+  end
+
+  always @* if (f_running_q) begin
+    pool_place: assert (f_compared_q == (sum_valid_q ? f_sum_place_q : f_working));
+    if (product_valid_q) pool_product: assert (f_product_place_q < F_POSITIONS &&
+        product_plane_first_q == (f_product_place_q == 0) &&
+        product_plane_last_q == (f_product_place_q == F_POSITIONS - 1) &&
+        f_centre == (!product_last_q ? f_product_place_q
+                     : product_plane_last_q ? 0 : f_product_place_q + 1));
+    if (sum_valid_q) pool_sum: assert (f_sum_place_q < F_POSITIONS &&
+        sum_plane_first_q == (f_sum_place_q == 0) &&
+        sum_plane_last_q == (f_sum_place_q == F_POSITIONS - 1) &&
+        f_working == (sum_plane_last_q ? 0 : f_sum_place_q + 1));
+    if (f_open) pool_seen: assert (f_seen_q == (f_compared_q == 0 || f_position < f_compared_q));
+    if (f_open && f_seen_q) pool_largest: assert (f_seen_sum_q <= $signed({1'b0, max_q}));
+    if (f_open && f_positive_q && f_best_q == f_position)
+      pool_reached: assert (f_seen_q && f_seen_sum_q == max_q);
+    if (f_open && !f_positive_q) pool_zero: assert (max_q == 0);
+    if (m_axis_tvalid) pool_value: assert (m_axis_tdata == max_q >> SHIFT);
+  end
+
+  // It is offered in the cycle after its last sum is compared, and at no other time.
+  always @(posedge clk_i) if (f_running_q) pool_offer: assert (m_axis_tvalid == $past(
+      rst_ni && (advance ? compare_en && f_sum_place_q == F_POSITIONS - 1 : m_axis_tvalid)));
+`endif
+
 endmodule
 
 `default_nettype wire

@@ -122,8 +122,10 @@ module fc1 #(
   wire [ADDRESS_BITS-1:0] address_d =
       restart ? {ADDRESS_BITS{1'b0}} : multiply_en ? address_q + 1'b1 : address_q;
 
+`ifndef FORMAL  // the proofs are for any weights
   initial $readmemh(WEIGHT_FILE, weights);
   initial $readmemh(BIAS_FILE, biases);
+`endif
 
   always @(posedge clk_i) begin
     address_q <= address_d;
@@ -198,6 +200,138 @@ module fc1 #(
       out_last_q <= product_last_q;
     end
   end
+
+`ifdef FORMAL
+  // scripts/prove.py proves the assertions in groups, by the first word of their names: for any
+  // weights, biases from -BIAS_MAX - 1 to BIAS_MAX, inputs up to INPUT_MAX, gaps, stalls, resets,
+  // and any f_label.
+
+  localparam F_BITS = ACC_BITS + 4;  // no sum below wraps
+  localparam signed [F_BITS-1:0] F_LARGEST  = ((1 << (WEIGHT_BITS - 1)) - 1) * `INPUT_MAX;
+  localparam signed [F_BITS-1:0] F_SMALLEST = -(1 << (WEIGHT_BITS - 1)) * `INPUT_MAX;
+  localparam signed [F_BITS-1:0] F_BIAS_MAX = `BIAS_MAX;
+  localparam signed [F_BITS-1:0] F_BIAS_MIN = -F_BIAS_MAX - 1;
+
+  (* anyconst *) reg [LABEL_BITS-1:0] f_label;
+  reg f_running_q = 1'b0;  // a reset lies behind
+  wire signed [ACC_BITS-1:0] f_next_bias = biases[label_q];
+
+  always @(posedge clk_i) f_running_q <= 1'b1;
+  always @* assume (f_running_q || !rst_ni);
+  always @* assume (s_axis_tdata <= `INPUT_MAX && f_label <= LAST_LABEL);
+  always @* assume (f_next_bias >= F_BIAS_MIN && f_next_bias <= F_BIAS_MAX);
+
+  always @(posedge clk_i) if (f_running_q) begin
+    // A logit that is offered stays, unchanged, until it is accepted.
+    if ($past(rst_ni && m_axis_tvalid && !m_axis_tready)) streams_hold: assert (
+        m_axis_tvalid && $stable(m_axis_tdata) && $stable(m_axis_tlast));
+    // A beat that is taken is multiplied, unchanged, until the last label is.
+    if ($past(rst_ni && take))
+      streams_take: assert (active_valid_q && active_data_q == $past(s_axis_tdata));
+    if ($past(rst_ni && active_valid_q && !input_end))
+      streams_active: assert (active_valid_q && $stable(active_data_q));
+  end
+
+  // Every flag, counter and address agrees with the input and the label that its stage works on.
+  reg [INPUT_BITS-1:0] f_product_input_q;
+  reg [LABEL_BITS-1:0] f_product_label_q;
+  reg [INPUT_BITS:0]   f_terms_q;  // products in the ring's sum of f_label, 0 without one
+
+  wire f_adds = product_valid_q && f_product_label_q == f_label;
+  wire [INPUT_BITS-1:0] f_next =   // the input of the next product of f_label
+      f_adds ? f_product_input_q : label_q <= f_label ? input_q : last_input ? 0 : input_q + 1;
+
+  always @(posedge clk_i) begin
+    if (multiply_en) f_product_input_q <= input_q;
+    if (multiply_en) f_product_label_q <= label_q;
+    if (!rst_ni) f_terms_q <= 0;
+    else if (accumulate_en && f_adds)
+      f_terms_q <= product_final_q ? 0 : product_first_q ? 1 : f_terms_q + 1'b1;
+  end
+
+  always @* if (f_running_q) begin
+    control_range: assert (input_q <= LAST_INPUT && label_q <= LAST_LABEL);
+    control_address: assert (address_q == input_q * LABELS + label_q);
+    control_idle: assert (active_valid_q || label_q == 0);
+    if (product_valid_q) control_product: assert (
+        f_product_label_q <= LAST_LABEL && f_product_input_q <= LAST_INPUT &&
+        product_first_q == (f_product_input_q == 0) &&
+        product_final_q == (f_product_input_q == LAST_INPUT) &&
+        product_last_q == (f_product_label_q == LAST_LABEL) &&
+        label_q == (product_last_q ? 0 : f_product_label_q + 1) &&
+        input_q == (!product_last_q ? f_product_input_q : product_final_q ? 0
+                                    : f_product_input_q + 1));
+    control_terms: assert (f_next == 0 || f_terms_q == f_next);
+  end
+
+  // The logits of a frame leave in order, none missing or twice, tlast on the last.
+  reg [LABEL_BITS-1:0] f_left_q;  // the logits of this frame that were accepted
+  reg [LABEL_BITS-1:0] f_out_label_q;
+  wire [LABEL_BITS-1:0] f_left = f_left_q == LAST_LABEL ? 0 : f_left_q + 1;
+
+  always @(posedge clk_i) begin
+    if (emit) f_out_label_q <= f_product_label_q;
+    if (!rst_ni) f_left_q <= 0;
+    else if (m_axis_tvalid && m_axis_tready) f_left_q <= f_left;
+  end
+
+  always @* if (f_running_q) begin
+    frames_next: assert (f_left_q <= LAST_LABEL && (m_axis_tvalid ? f_left : f_left_q) ==
+        (product_valid_q && product_final_q ? f_product_label_q : last_input ? label_q : 0));
+    if (m_axis_tvalid) frames_order: assert (
+        f_out_label_q == f_left_q && m_axis_tlast == (f_left_q == LAST_LABEL));
+  end
+
+  // No product and no sum needs more bits than it has: a bias and n products lie between the smallest
+  // bias and n times the smallest product, and the largest bias and n times the largest.
+  wire [LABEL_BITS-1:0] f_bottom = product_valid_q ? f_product_label_q : label_q;
+  wire [LABEL_BITS:0]   f_slot   = f_label - f_bottom + (f_label < f_bottom ? LABELS : 0);
+  reg  signed [ACC_BITS-1:0] f_kept;  // what the ring holds for f_label
+  integer f_i;
+
+  always @* begin
+    f_kept = 0;
+    for (f_i = 0; f_i < LABELS; f_i = f_i + 1)
+      if (f_slot == f_i) f_kept = ring_q[f_i*ACC_BITS +: ACC_BITS];
+  end
+
+  wire signed [F_BITS-1:0] f_terms   = f_terms_q;
+  wire signed [F_BITS-1:0] f_product = product_q;
+  wire signed [F_BITS-1:0] f_before  = product_first_q ? bias_q : f_kept;
+  wire signed [F_BITS-1:0] f_sum     = f_before + f_product;
+
+  always @* if (f_running_q) begin
+    if (active_valid_q) sums_input: assert (active_data_q <= `INPUT_MAX);
+    if (product_valid_q) sums_bias: assert (bias_q >= F_BIAS_MIN && bias_q <= F_BIAS_MAX);
+    if (product_valid_q)
+      sums_product: assert (f_product >= F_SMALLEST && f_product <= F_LARGEST);
+    if (f_terms_q != 0) sums_bound: assert (
+        f_kept >= F_BIAS_MIN + f_terms * F_SMALLEST && f_kept <= F_BIAS_MAX + f_terms * F_LARGEST);
+    if (f_adds) sums_fit: assert (sum == f_sum);
+  end
+
+  // A logit is its label's bias and the exact products, each of the active input and the weight of
+  // that input and label.
+  reg signed [F_BITS-1:0] f_product_q;
+  reg signed [F_BITS-1:0] f_total_q;
+  wire signed [F_BITS-1:0] f_total = (product_first_q ? biases[f_label] : f_total_q) + f_product_q;
+  reg signed [F_BITS-1:0] f_expected_q;
+
+  always @(posedge clk_i) begin
+    if (multiply_en) f_product_q <= $signed({1'b0, active_data_q}) * weight_q;
+    if (accumulate_en && f_adds) f_total_q <= f_total;
+    if (emit) f_expected_q <= f_total;
+  end
+
+  always @* if (f_running_q) begin
+    outputs_weight: assert (weight_q == weights[address_q]);
+    if (product_valid_q) outputs_product: assert (product_q == f_product_q);
+    if (f_adds && product_first_q) outputs_bias: assert (bias_q == biases[f_label]);
+    if (f_terms_q != 0) outputs_sum: assert (f_kept == f_total_q);
+    if (m_axis_tvalid && f_out_label_q == f_label)
+      outputs_value: assert ($signed(m_axis_tdata) == f_expected_q);
+  end
+`endif
 
 endmodule
 

@@ -295,6 +295,94 @@ module frame_control #(
     end
   end
 
+`ifdef FORMAL
+  // scripts/prove.py proves the assertions in groups, by the first word of their names: for any gaps,
+  // stalls, resets and misplaced tlast.
+
+  localparam F_FRAME = ROWS * COLUMNS;
+
+  reg f_running_q = 1'b0;  // a reset lies behind
+  reg [ROW_BITS+COLUMN_BITS:0] f_length_q;  // the beats of this frame so far, at most F_FRAME
+
+  always @(posedge clk_i) begin
+    f_running_q <= 1'b1;
+    if (!rst_ni) f_length_q <= 0;
+    else if (take) f_length_q <= s_axis_tlast ? 0 : f_length_q + (f_length_q < F_FRAME);
+  end
+  always @* assume (f_running_q || !rst_ni);
+
+  always @(posedge clk_i) if (f_running_q) begin
+    // A read that is offered stays, until it is taken; only an empty one can turn into the first of a
+    // frame.
+    if ($past(rst_ni && read_valid_o && !read_ready_i)) streams_hold: assert (
+        read_valid_o && $stable(read_buffer_o) && $stable(read_address_o) &&
+        ($stable(read_flush_o) || (!read_flush_o && $past(first_step))));
+    // frame_error_o is high for one cycle after just the beats that make a frame's length wrong.
+    streams_error: assert (frame_error_o == $past(rst_ni && take &&
+        (s_axis_tlast ? f_length_q < F_FRAME - 1 : f_length_q == F_FRAME - 1)));
+    // A frame becomes readable after just the beats that end one of the right length.
+    if ($past(rst_ni && take && s_axis_tlast && f_length_q == F_FRAME - 1))
+      streams_full: assert (full_q[$past(write_buffer_q)]);
+    else if ($past(rst_ni)) streams_kept: assert ((full_q & ~$past(full_q)) == 2'b00);
+  end
+
+  // No buffer is written while it holds a frame that is to be read, and none is read otherwise.
+  always @* if (f_running_q) begin
+    if (skipping_q) streams_skip: assert (f_length_q == F_FRAME);
+    else streams_length: assert (
+        row_q < ROWS && column_q < COLUMNS && f_length_q == row_q * COLUMNS + column_q);
+    if (read_valid_o && !read_flush_o) streams_read: assert (full_q[read_buffer_o]);
+    if (write_en_o) streams_write: assert (!full_q[write_buffer_o]);
+    streams_turns: assert (
+        write_buffer_q == read_buffer_q ? full_q == 2'b00 || full_q == 2'b11
+                                        : full_q[read_buffer_q] && !full_q[write_buffer_q]);
+  end
+
+  // Every number is written to the phases and the address of its row and its column.
+  always @* if (f_running_q && !skipping_q) begin
+    writes_range: assert (row_q < ROWS && column_q < COLUMNS && write_address_q < PLANE_WORDS);
+    writes_row: assert (row_address_q == (row_q / ROW_PHASES) * PLANE_COLUMNS);
+    writes_address: assert (write_address_q ==
+        (row_q / ROW_PHASES) * PLANE_COLUMNS + column_q / COLUMN_PHASES);
+    writes_phases: assert (
+        row_phase_q == row_q % ROW_PHASES && column_phase_q == column_q % COLUMN_PHASES);
+  end
+
+  // Every read is of the address that the header gives, empty positions come only between frames, at
+  // most FLUSH of them, and the loops count as the header says.
+  wire f_between = channel_q == 0 && map_row_q == 0 && map_column_q == 0 && read_address_q == 0;
+
+  always @* if (f_running_q) begin
+    reads_range: assert (
+        channel_q < CHANNELS && map_row_q < MAP_ROWS && map_column_q < MAP_COLUMNS &&
+        step_row_q < STEP_ROWS && step_column_q < STEP_COLUMNS && read_address_q < PLANE_WORDS);
+    reads_flush: assert (flush_q <= FLUSH && (flush_q == 0 || f_between));
+    if (flush_q == 0) reads_address: assert (read_address_q ==
+        (map_row_q * ROW_STRIDE + step_row_q) * PLANE_COLUMNS +
+        map_column_q * COLUMN_STRIDE + step_column_q);
+    if (flush_q == 0 && !full_q[read_buffer_q])
+      reads_idle: assert (f_between && step_row_q == 0 && step_column_q == 0);
+  end
+
+  // The loops turn in their order: the place of a read, counted from the first of its frame, grows by
+  // one with each read and ends with the frame.
+  localparam F_STEPS = STEP_ROWS * STEP_COLUMNS;
+  localparam F_READS = CHANNELS * MAP_ROWS * MAP_COLUMNS * F_STEPS;
+  reg [31:0] f_reads_q;  // reads of this frame so far
+
+  always @(posedge clk_i) begin
+    if (!rst_ni) f_reads_q <= 0;
+    else if (walk) f_reads_q <= frame_read ? 0 : f_reads_q + 1;
+  end
+
+  always @* if (f_running_q) begin
+    order_range: assert (f_reads_q < F_READS);
+    order_place: assert (f_reads_q == ((channel_q * MAP_ROWS + map_row_q) * MAP_COLUMNS +
+        map_column_q) * F_STEPS + (flush_q == 0 ? step_row_q * STEP_COLUMNS + step_column_q : 0));
+    if (walk) order_end: assert (frame_read == (f_reads_q == F_READS - 1));
+  end
+`endif
+
 endmodule
 
 `default_nettype wire

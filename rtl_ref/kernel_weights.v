@@ -86,7 +86,9 @@ module kernel_weights #(
     else if (step_en_i) address_d = address_q + 1'b1;
   end
 
+`ifndef FORMAL  // the proofs are for any weights
   initial $readmemh(WEIGHT_FILE, words);
+`endif
 
   always @(posedge clk_i) begin
     address_q <= address_d;
@@ -95,6 +97,30 @@ module kernel_weights #(
     if (!rst_ni) step_q <= {STEP_BITS{1'b0}};
     else if (step_en_i) step_q <= last_step_o ? {STEP_BITS{1'b0}} : step_q + 1'b1;
   end
+
+`ifdef FORMAL
+  // scripts/prove.py proves the assertions in groups, by the first word of their names: for any
+  // weights, steps, plane ends and resets.
+
+  reg f_running_q = 1'b0;  // a reset lies behind
+  reg [ADDRESS_BITS-1:0] f_channel_q;  // planes that ended, modulo CHANNELS
+
+  always @(posedge clk_i) begin
+    f_running_q <= 1'b1;
+    if (!rst_ni) f_channel_q <= 0;
+    else if (channel_end) f_channel_q <= f_channel_q == CHANNELS - 1 ? 0 : f_channel_q + 1;
+  end
+  always @* assume (f_running_q || !rst_ni);
+
+  // The weights are those of the channel and the step to come, and both count as the header says.
+  always @* if (f_running_q) begin
+    walk_range: assert (step_q < STEPS && f_channel_q < CHANNELS && address_q < WORDS);
+    walk_channel: assert (channel_q == f_channel_q * STEPS);
+    walk_address: assert (address_q == f_channel_q * STEPS + step_q);
+    walk_word: assert (weights_o == words[address_q]);
+    walk_last: assert (!last_step_o || last_channel_o == (f_channel_q == CHANNELS - 1));
+  end
+`endif
 
 endmodule
 

@@ -123,6 +123,55 @@ module window_memory #(
     end
   endgenerate
 
+`ifdef FORMAL
+  // scripts/prove.py proves the assertions in groups, by the first word of their names: for any
+  // numbers, writes, reads, gaps, stalls and resets.
+
+  reg f_running_q = 1'b0;  // a reset lies behind
+
+  always @(posedge clk_i) f_running_q <= 1'b1;
+  always @* assume (f_running_q || !rst_ni);
+
+  always @(posedge clk_i) if (f_running_q) begin
+    // A step that is offered stays, unchanged, until it is accepted.
+    if ($past(rst_ni && m_axis_tvalid && !m_axis_tready)) streams_hold: assert (
+        m_axis_tvalid && $stable(m_axis_tdata) && $stable(m_axis_tuser));
+    // Each read that is taken is offered in the next cycle, and nothing else is.
+    else if ($past(rst_ni && read_valid_i && read_ready_o))
+      streams_read: assert (m_axis_tvalid && m_axis_tuser == $past(read_flush_i));
+    else streams_empty: assert (!m_axis_tvalid);
+  end
+
+  // The tap of any lane is the number that was last written to its phases, its buffer and its address:
+  // of lane (f_row, f_column), for reads of address f_address in buffer f_buffer.
+  (* anyconst *) reg [7:0]              f_row;
+  (* anyconst *) reg [7:0]              f_column;
+  (* anyconst *) reg                    f_buffer;
+  (* anyconst *) reg [ADDRESS_BITS-1:0] f_address;
+  reg                 f_written_q;
+  reg [DATA_BITS-1:0] f_number_q;
+  reg                 f_expects_q;  // the step that is offered is a read of that address
+  reg [DATA_BITS-1:0] f_expected_q;
+
+  wire [ADDRESS_BITS:0] f_word =
+      f_address + (f_row / ROW_PHASES) * PLANE_COLUMNS + f_column / COLUMN_PHASES;
+  wire f_lane  = f_row < LANE_ROWS && f_column < LANE_COLUMNS && f_word < PLANE_WORDS;
+  wire f_write = write_en_i && write_buffer_i == f_buffer && write_address_i == f_word &&
+      write_row_phase_i == f_row % ROW_PHASES && write_column_phase_i == f_column % COLUMN_PHASES;
+  wire f_read  = read_buffer_i == f_buffer && read_address_i == f_address;
+
+  always @* assume (f_lane);
+  always @(posedge clk_i) begin
+    f_written_q <= f_running_q && (f_written_q || f_write);
+    if (f_write) f_number_q <= write_data_i;
+    if (read_en) f_expects_q <= f_running_q && f_written_q && f_read;
+    if (read_en) f_expected_q <= f_number_q;
+  end
+
+  always @* if (f_running_q && m_axis_tvalid && f_expects_q) taps_value: assert (
+      m_axis_tdata[(f_row*LANE_COLUMNS+f_column)*DATA_BITS +: DATA_BITS] == f_expected_q);
+`endif
+
 endmodule
 
 `default_nettype wire
