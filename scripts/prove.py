@@ -16,61 +16,20 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from golden import files
-from golden.integer_math import WEIGHT_MAX, WEIGHT_MIN, floor_shift
-from golden.network import INPUT_MIN
 from scripts.command_line import Parser, run_command
+from scripts.proofs import BOUNDED, COVER, INDUCTION, RTL_FOLDER, Proof, all_proofs
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-RTL_FOLDER = REPOSITORY / "rtl_ref"
 PACKAGES = {"yosys": "yosys", "yosys-smtbmc": "yosys", "z3": "z3"}
 HEADINGS = ("module", "properties", "parameters", "method", "result", "seconds")
-INDUCTION, BOUNDED, COVER = "induction", "bmc", "cover"
-
-
-@dataclass(frozen=True)
-class Proof:
-    """One run of the solver: which properties of which module, how, and what must come out.
-
-    `parameters` differ from the module's, `defines` are macros of its FORMAL block, `depth`
-    counts cycles. `lemmas` are groups to assume, proven earlier with the same parameters. `cuts`
-    are wires that may take any value: only the lemmas speak of them, which spares the solver what
-    drives them. `helpers` are modules inside it, whose own properties are left out. `fails` names
-    the property that must fail. `registers` turns memories into registers and restarts the solver
-    each cycle, which is faster where several products meet.
-    """
-
-    module: str
-    group: str
-    method: str = INDUCTION
-    depth: int = 2
-    parameters: Mapping[str, int] = field(default_factory=dict)
-    defines: Mapping[str, int] = field(default_factory=dict)
-    lemmas: Sequence[str] = ()
-    cuts: Sequence[str] = ()
-    helpers: Sequence[str] = ()
-    fails: str = ""
-    registers: bool = False
-
-    @property
-    def size(self) -> str:
-        """The parameters as text."""
-        return " ".join(f"{name}={value}" for name, value in self.parameters.items()) or "default"
-
-    @property
-    def folder(self) -> str:
-        """Name of the folder that its files go to."""
-        words = (self.module, self.group, self.method, *self.defines, self.size)
-        return re.sub(r"\W+", "-", " ".join(words)) + ("-fails" if self.fails else "")
 
 
 @dataclass(frozen=True)
@@ -89,52 +48,6 @@ class Outcome:
         if self.proof.fails:
             return self.proof.fails in self.failed
         return self.answer == "PASSED"
-
-
-def pointwise_proofs() -> tuple[Proof, ...]:
-    """Return the proofs of `pointwise_conv`: its default size by induction, formulas from reset."""
-    module = "pointwise_conv"
-    real = {"INPUT_MAX": largest_pointwise_input()}
-    tiny = {"IN_BITS": 1, "WEIGHT_BITS": 2, "PRODUCT_BITS": 3, "ACC_BITS": 4, "OUT_BITS": 2}
-    few = {"IN_CHANNELS": 3, "OUT_CHANNELS": 2}
-    narrow = {"ACC_BITS": default_parameter(module, "ACC_BITS") - 1}
-    cuts = ["product_q", "f_product_q"]
-    witness = {**real, "FULL_RATE": 1, "SMALLEST_PRODUCTS": 1}
-    return (
-        Proof(module, "streams", defines=real),
-        Proof(module, "control", defines=real),
-        Proof(module, "frames", defines=real, lemmas=["control"]),
-        Proof(module, "cycles", defines=real, lemmas=["control"]),
-        Proof(module, "products", defines=real, lemmas=["control"]),
-        Proof(module, "sums", defines=real, lemmas=["control", "products"], cuts=cuts),
-        Proof(module, "outputs", defines=real, lemmas=["control", "products", "sums"], cuts=cuts),
-        # A counterexample from the reset on: one output needs the fewest cycles.
-        Proof(
-            module, "sums", BOUNDED, 36, {"OUT_CHANNELS": 1, **narrow}, witness, fails="sums_fit"
-        ),
-        Proof(module, "pixel", BOUNDED, 10, few, {**real, "FULL_RATE": 1}, registers=True),
-        Proof(
-            module,
-            "pixel",
-            BOUNDED,
-            13,
-            {**few, **tiny, "SHIFT": 1},
-            {"INPUT_MAX": 1},
-            registers=True,
-        ),
-        Proof(module, "reach", COVER, 20, few, real),
-    )
-
-
-def largest_pointwise_input() -> int:
-    """Return the largest input of `pointwise_conv` for any weights of the default topology."""
-    conv_1 = floor_shift(np.array(16 * WEIGHT_MIN * INPUT_MIN), 3)
-    return int(floor_shift(9 * WEIGHT_MAX * conv_1, 4))
-
-
-def all_proofs() -> tuple[Proof, ...]:
-    """Return every proof, in the order of the table."""
-    return pointwise_proofs()
 
 
 def main() -> None:
@@ -178,15 +91,6 @@ def check_lemmas(proofs: Sequence[Proof]) -> None:
             proven.append((proof.module, proof.group, proof.parameters, proof.defines))
 
 
-def default_parameter(module: str, name: str) -> int:
-    """Return the default that `module` declares for parameter `name`."""
-    source = files.read_text(RTL_FOLDER / f"{module}.v")
-    match = re.search(rf"parameter {name} *= (\d+)", source)
-    if match is None:
-        raise ValueError(f"{module}: expected a parameter {name}, found none")
-    return int(match.group(1))
-
-
 def prove(proof: Proof, build_dir: Path, rtl_folder: Path = RTL_FOLDER) -> Outcome:
     """Run one proof in a folder of its own below `build_dir`; the trace of a failure stays there.
 
@@ -225,11 +129,12 @@ def yosys_script(proof: Proof, rtl_folder: Path) -> str:
     settings = " ".join(f"-set {name} {value}" for name, value in proof.parameters.items())
     kind = "$cover" if proof.method == COVER else "$assert"
     lines = [
+        # Helpers come after it: -noassert and -noassume also hold for what is read later.
+        f"read_verilog -formal {defines} {rtl_folder / proof.module}.v",
         *(
             f"read_verilog -formal -noassert -noassume {defines} {rtl_folder / helper}.v"
             for helper in proof.helpers
         ),
-        f"read_verilog -formal {defines} {rtl_folder / proof.module}.v",
         f"chparam {settings} {proof.module}" if settings else "",
         f"hierarchy -check -top {proof.module}",
         "proc",

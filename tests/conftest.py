@@ -60,6 +60,13 @@ def require_tool() -> Callable[[str], None]:
 
 
 @pytest.fixture
+def solver() -> None:
+    """Yosys and z3 are there; otherwise the test is skipped, and fails in CI."""
+    for tool in ("yosys", "yosys-smtbmc", "z3"):
+        _require(tool)
+
+
+@pytest.fixture
 def speech_dir() -> Path:
     """The folder of real clips, for tests marked `data`."""
     return Path(os.environ[SPEECH_VARIABLE])

@@ -5,10 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +16,11 @@ import pytest
 from dataflow.ranges import interval_bounds
 from dataflow.rtl_parameters import pointwise_layer
 from golden.network import Convolution, DepthwiseConvolution
-from scripts import prove
+from scripts import proofs, prove
 from scripts.command_line import run_command
-from scripts.prove import BOUNDED, RTL_FOLDER, Proof
+from scripts.proofs import BOUNDED, RTL_FOLDER, Proof
 from tests.networks import random_network
+from tests.planted_faults import plant
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROPERTY = re.compile(r"(\w+): (?:assert|cover)\b")
@@ -92,30 +91,14 @@ FAULTS = {
 NEEDS_TOOLS = pytest.mark.usefixtures("solver")
 
 
-@pytest.fixture
-def solver(require_tool: Callable[[str], None]) -> None:
-    """Yosys and z3 are there."""
-    for tool in prove.PACKAGES:
-        require_tool(tool)
-
-
 def pointwise_proof(group: str) -> Proof:
     """Return the induction of `group` at the small size."""
     (found,) = (
         proof
-        for proof in prove.pointwise_proofs()
-        if (proof.group, proof.method) == (group, prove.INDUCTION)
+        for proof in proofs.pointwise_proofs()
+        if (proof.group, proof.method) == (group, proofs.INDUCTION)
     )
     return dataclasses.replace(found, parameters=SMALL, defines={"INPUT_MAX": 3})
-
-
-def plant(folder: Path, module: str, right: str, wrong: str) -> Path:
-    """Copy the RTL to `folder` with one text of a module replaced."""
-    rtl = shutil.copytree(RTL_FOLDER, folder / "rtl")
-    source = (rtl / f"{module}.v").read_text()
-    assert source.count(right) == 1, f"{module}: expected one '{right}', got {source.count(right)}"
-    (rtl / f"{module}.v").write_text(source.replace(right, wrong))
-    return rtl
 
 
 @NEEDS_TOOLS
@@ -135,7 +118,7 @@ def test_a_fault_that_only_the_formula_sees(tmp_path: Path) -> None:
     )
     (proof,) = (
         proof
-        for proof in prove.pointwise_proofs()
+        for proof in proofs.pointwise_proofs()
         if proof.group == "pixel" and "IN_BITS" in proof.parameters
     )
     outcome = prove.prove(proof, tmp_path, rtl)
@@ -279,19 +262,19 @@ def test_every_property_has_a_name_of_its_own_and_a_proof() -> None:
         assert len(names) == len(set(names)) == len(re.findall(r"\b(?:assert|cover) \(", source))
         proven = {
             proof.group
-            for proof in prove.all_proofs()
+            for proof in proofs.all_proofs()
             if proof.module == path.stem and not proof.fails
         }
         assert {name.split("_")[0] for name in names} == proven, path.name
 
 
 def test_every_proof_has_a_folder_of_its_own() -> None:
-    folders = [proof.folder for proof in prove.all_proofs()]
+    folders = [proof.folder for proof in proofs.all_proofs()]
     assert len(folders) == len(set(folders))
 
 
 def test_lemmas_are_proven_before_they_are_assumed() -> None:
-    prove.check_lemmas(prove.all_proofs())
+    prove.check_lemmas(proofs.all_proofs())
 
 
 @pytest.mark.parametrize(
@@ -312,7 +295,7 @@ def test_lemma_that_is_not_proven_is_refused(lemma: dict[str, Any]) -> None:
 
 def test_parameter_that_a_module_does_not_declare_is_refused() -> None:
     with pytest.raises(ValueError, match="pointwise_conv: expected a parameter SUM_BITS"):
-        prove.default_parameter("pointwise_conv", "SUM_BITS")
+        proofs.default_parameter("pointwise_conv", "SUM_BITS")
 
 
 def test_largest_input_is_the_bound_of_the_worst_default_network() -> None:
@@ -326,4 +309,4 @@ def test_largest_input_is_the_bound_of_the_worst_default_network() -> None:
     )
     worst = dataclasses.replace(network, nodes=nodes)
     bound = interval_bounds(worst)[pointwise_layer(worst).convolution.input]
-    assert prove.largest_pointwise_input() == bound.maximum
+    assert proofs.largest_pointwise_input() == bound.maximum
