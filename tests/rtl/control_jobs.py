@@ -109,6 +109,7 @@ def prepare(
     files.write_text(folder / JOB_FILE, json.dumps({"parameters": parameters}) + "\n")
 
 
+TWO_STEPS = Accelerator(random_network(8, 3, 2, 2, kernel=(2, 1), input_shape=(5, 3)), SMALL)
 ONE_BEAT = {"COLUMNS": 1, "PLANE_COLUMNS": 1}
 
 JOBS: Mapping[str, tuple[Job, ...]] = {
@@ -128,6 +129,7 @@ JOBS: Mapping[str, tuple[Job, ...]] = {
         Job("window by window", weights_job(WINDOW_BY_WINDOW, "conv_1")),
         Job("row by row", weights_job(ROW_BY_ROW, "dw_conv_max_pool")),
         Job("tap by tap", weights_job(TAP_BY_TAP, "conv_1")),
+        Job("two steps", weights_job(TWO_STEPS, "conv_1")),
         Job("one word", weights_job(SINGLE, "conv_1")),
     ),
     "adder_tree": tuple(

@@ -99,6 +99,13 @@ ACCELERATORS = {
         ),
         FAST,
     ),
+    # The largest sums that positive weights can give, in every layer up to the logits.
+    "widest": Accelerator(
+        random_network(
+            7, 2, 2, 2, kernel=(2, 2), stride=(1, 1), weights=(31, 31), input_shape=(4, 4)
+        ),
+        FAST,
+    ),
     # Maps of one row and of one column; the largest products there are, and the narrowest.
     "one row": Accelerator(
         random_network(
@@ -181,7 +188,7 @@ def random_pixels(network: IntegerNetwork, count: int) -> Integers:
 
 
 def fingerprints(accelerator: Accelerator) -> npt.NDArray[np.int8]:
-    """Return fingerprints whose windows hold the extremes of every filter, then random ones."""
+    """Return fingerprints of one number, of windows with every filter's extremes, random ones."""
     weights = accelerator.conv_1.weights
     filters, rows, columns, _ = weights.shape
     ends = ChannelRange(*(np.full(rows * columns, end) for end in (INPUT_MIN, INPUT_MAX)))
@@ -192,7 +199,11 @@ def fingerprints(accelerator: Accelerator) -> npt.NDArray[np.int8]:
         row, column = divmod(number % accelerator.positions, map_columns)
         top, left = row * stride[0], column * stride[1]
         extremes[number, top : top + rows, left : left + columns] = window
-    return np.concatenate([extremes, random_fingerprints(2, RANDOM_FRAMES, accelerator.frame)])
+    constant = np.stack(
+        [np.full(accelerator.frame, end, np.int8) for end in (INPUT_MIN, INPUT_MAX)]
+    )
+    random = random_fingerprints(2, RANDOM_FRAMES, accelerator.frame)
+    return np.concatenate([constant, extremes, random])
 
 
 def maps(accelerator: Accelerator) -> Integers:
