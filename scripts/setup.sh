@@ -38,7 +38,6 @@ missing_command_packages() {
     command -v c++ >/dev/null || echo g++
     command -v yosys >/dev/null || echo yosys
     command -v nextpnr-ice40 >/dev/null || echo nextpnr-ice40
-    command -v icepack >/dev/null || echo fpga-icestorm
     command -v z3 >/dev/null || echo z3
     [ -e /usr/share/qflow/tech/osu035/osu035_stdcells.lib ] || echo qflow-tech-osu035
 }

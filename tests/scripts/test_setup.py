@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-TOOLS = ("iverilog", "verilator", "espeak-ng", "flite", "cc")
+TOOLS = (
+    *("iverilog", "verilator", "espeak-ng", "flite", "cc", "c++"),
+    *("yosys", "nextpnr-ice40", "z3"),
+)
 INSTALL = "apt-get install -y --no-install-recommends"
 
 
@@ -26,7 +29,7 @@ def checkout(tmp_path: Path) -> Path:
     for folder in (tmp_path, tmp_path / ".venv"):
         (folder / "requirements.lock").write_text("rich==15.0.0\n")
     (tmp_path / "bin").mkdir()
-    for name in ("cmp", "cp", "dirname", "env", "rm"):
+    for name in ("cmp", "cp", "dirname", "env", "rm", "sed"):
         found = shutil.which(name)
         assert found is not None, name
         (tmp_path / "bin" / name).symlink_to(found)
@@ -106,7 +109,9 @@ def test_failed_update_is_said_and_failed_installation_ends_the_run(checkout: Pa
 
 
 def test_changed_lock_is_installed_with_hashes_and_remembered(checkout: Path) -> None:
-    (checkout / "requirements.lock").write_text("rich==15.0.1\n")
+    setuptools = "setuptools==84.0.0 \\\n    --hash=sha256:00\n"
+    lock = f"rich==15.0.1 \\\n    --hash=sha256:11\n{setuptools}# end\n"
+    (checkout / "requirements.lock").write_text(lock)
     (checkout / ".venv" / "lib" / "python3.11" / "site-packages").mkdir(parents=True)
     (checkout / ".venv" / "bin").mkdir()
     command(checkout, "python3.11", "exit 0")
@@ -114,8 +119,10 @@ def test_changed_lock_is_installed_with_hashes_and_remembered(checkout: Path) ->
     log_install = '#!/bin/sh\ncase "$*" in *"pip install"*) echo "$*" >> $LOG ;; esac\n'
     (checkout / ".venv" / "bin" / "python").write_text(log_install)
     assert set_up(checkout).returncode == 0
-    (install,) = (checkout / "log").read_text().splitlines()
+    build, install = (checkout / "log").read_text().splitlines()
+    assert "--require-hashes" in build and build.endswith("--requirement .venv/setuptools.lock")
     assert "--require-hashes" in install and install.endswith("--requirement requirements.lock")
+    assert (checkout / ".venv/setuptools.lock").read_text() == setuptools
     (checkout / "log").unlink()
     assert outcome(set_up(checkout)) == (0, "", "")
     assert not (checkout / "log").exists()
