@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -83,6 +86,26 @@ def test_accuracy_on_the_test_set_is_the_one_in_the_readme(name: str, speech_dir
         rf"\*\*{100 * result.accuracy:.2f} %\*\* of {result.clips}",
         (ROOT / "README.md").read_text(),
     )
+
+
+@pytest.mark.data
+@pytest.mark.rtl
+@each_network
+def test_rtl_is_the_reference_on_every_clip_of_the_test_set(
+    name: str, speech_dir: Path, tmp_path: Path, require_tool: Callable[[str], None]
+) -> None:
+    require_tool("verilator")
+    command = [
+        *(sys.executable, "scripts/simulate.py", "--output_dir", str(tmp_path)),
+        *("--network", f"weights/{name}/network.npz"),
+        *("--test_dir", str(speech_dir / "speech_commands_test")),
+    ]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["mismatches"] == 0
+    assert summary["cycles_per_frame"] == {"predicted": 2_688, "simulated": [2_688]}
+    total = f"| {summary['clips']:,} | {summary['values_compared_total']:,} | 0 |"
+    assert total in (ROOT / "README.md").read_text()
 
 
 @each_network
