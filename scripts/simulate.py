@@ -12,8 +12,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,30 +28,14 @@ from golden.evidence import json_bytes
 from golden.network import IntegerNetwork
 from quant_models.dataset import read_test_folder
 from quant_models.feature_cache import FeatureCache
-from scripts.accelerator_simulation import SIMULATORS, AcceleratorSimulator, Simulator
+from scripts.accelerator_simulation import SIMULATORS, AcceleratorSimulator
 from scripts.command_line import Parser, require_exclusive, run_command
-from scripts.divergence import Divergence, expected_streams, first_divergence, minimise
-from scripts.progress import CONSOLE, Bar, progress_bar, say
+from scripts.divergence import Divergence, minimise
+from scripts.progress import CONSOLE, progress_bar, say
+from scripts.rtl_comparison import Comparison, compare, compare_chunk
 
 EXAMPLE = "scripts/simulate.py --network weights/NAME/network.npz --test_dir speech_commands_test"
-CHUNK_CLIPS = 128  # simulated in one run, back to back; a run records about 7 MB for 128 clips
-WORKERS = 2
 WAVE_CYCLES = 200  # before and after the first wrong value
-
-
-@dataclass
-class Comparison:
-    """What was compared: values by stream, clips, and the cycles between answers that were seen."""
-
-    clips: int = 0
-    values: dict[str, int] = field(default_factory=dict)
-    intervals: set[int] = field(default_factory=set)
-    latencies: set[int] = field(default_factory=set)
-
-    @property
-    def total(self) -> int:
-        """Number of values compared."""
-        return sum(self.values.values())
 
 
 def main() -> None:
@@ -83,51 +66,6 @@ def main() -> None:
     summary = summary_json(comparison, schedule, flags.simulator, options)
     files.write_bytes(output / "summary.json", summary)
     say(f"Details: {output / 'summary.json'}")
-
-
-def compare(
-    simulator: Simulator,
-    fingerprints: npt.NDArray[np.int8],
-    progress: Bar | None = None,
-    **options: int,
-) -> tuple[Comparison, Divergence | None]:
-    """Simulate all clips, some at a time, and stop at the first chunk that differs.
-
-    Returns what was compared, and the first divergence, whose clip counts from the first one.
-    """
-    comparison = Comparison()
-
-    def chunk(start: int) -> tuple[int, Comparison, Divergence | None]:
-        part = fingerprints[start : start + CHUNK_CLIPS]
-        return start, *compare_chunk(simulator, part, **options)
-
-    with ThreadPoolExecutor(WORKERS) as pool:
-        results = pool.map(chunk, range(0, len(fingerprints), CHUNK_CLIPS))
-        for start, part, divergence in results:
-            if divergence is not None:
-                pool.shutdown(cancel_futures=True)
-                return comparison, divergence.later(start)
-            _add(comparison, part)
-            if progress is not None:
-                progress(comparison.clips, len(fingerprints))
-    return comparison, None
-
-
-def compare_chunk(
-    simulator: Simulator, fingerprints: npt.NDArray[np.int8], **options: int
-) -> tuple[Comparison, Divergence | None]:
-    """Simulate clips in one run and compare every stream."""
-    recording = simulator.run(fingerprints, **options)
-    every = expected_streams(simulator.accelerator, fingerprints)
-    expected = {stream: every[stream] for stream in simulator.streams}
-    divergence = first_divergence(simulator.accelerator, expected, recording)
-    answers = recording.cycles["last"]
-    return Comparison(
-        clips=len(fingerprints),
-        values={stream: values.size for stream, values in expected.items()},
-        intervals=set(np.diff(answers).tolist()),
-        latencies=set((answers[:1] + 1).tolist()),
-    ), divergence
 
 
 def summary_json(
@@ -202,14 +140,6 @@ def _fingerprints(flags: argparse.Namespace, network: IntegerNetwork) -> npt.NDA
     with progress_bar("features") as progress:
         parts = read_test_folder(flags.test_dir, network.labels, network.features, cache, progress)
     return np.concatenate([part.fingerprints for part in parts])
-
-
-def _add(total: Comparison, part: Comparison) -> None:
-    total.clips += part.clips
-    for stream, count in part.values.items():
-        total.values[stream] = total.values.get(stream, 0) + count
-    total.intervals |= part.intervals
-    total.latencies |= part.latencies
 
 
 def _explain(

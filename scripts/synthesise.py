@@ -32,7 +32,7 @@ from scripts.gate_energy import Energy
 from scripts.ice40 import LOGIC_CELLS, Placement
 from scripts.netlist_simulation import GATES, ICE40, NetlistSimulator
 from scripts.progress import CONSOLE, say
-from scripts.simulate import Comparison, compare
+from scripts.rtl_comparison import Mismatch, check
 from scripts.standard_cells import Gates
 from scripts.synthesis import require_tools, tool_versions, top_design
 
@@ -60,10 +60,6 @@ class Report:
     def frames_per_second(self) -> float:
         """Frames a second at the clock that nextpnr reports."""
         return self.placement.clock_mhz * 1e6 / self.cycles
-
-
-class Mismatch(Exception):
-    """A netlist that does not compute what the reference does; says where."""
 
 
 def main() -> None:
@@ -113,21 +109,6 @@ def report(accelerator: Accelerator, folder: Path, fingerprints: npt.NDArray[np.
         energy = measure_energy(simulator, folder, fingerprints[:1])
     say(f"{name}: {placement.logic_cells:,} logic cells, {placement.clock_mhz} MHz")
     return Report(accelerator, placement, gates, comparison.clips, comparison.total, energy)
-
-
-def check(
-    simulator: NetlistSimulator, fingerprints: npt.NDArray[np.int8], title: str
-) -> Comparison:
-    """Run the clips through a netlist; Mismatch if an output or the cycles are not as they must."""
-    comparison, divergence = compare(simulator, fingerprints)
-    name = simulator.accelerator.configuration.name
-    if divergence is not None:
-        raise Mismatch(f"{name}, {title}: {divergence}")
-    interval = predict(simulator.accelerator).interval
-    if comparison.intervals - {interval}:
-        found = sorted(comparison.intervals)
-        raise Mismatch(f"{name}, {title}: expected {interval} cycles a frame, got {found}")
-    return comparison
 
 
 def measure_energy(

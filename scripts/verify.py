@@ -29,7 +29,6 @@ import numpy.typing as npt
 from rich.table import Table
 
 from dataflow.accelerator import Accelerator, parse_configuration
-from dataflow.accelerator_schedule import predict
 from dataflow.rtl_export import accelerator_files, write_accelerator
 from golden import dump, files, reference
 from golden.c_program import inference_program
@@ -45,18 +44,14 @@ from scripts.c_inference import run_c
 from scripts.command_line import Parser, comma_separated, run_command
 from scripts.netlist_simulation import NetlistSimulator
 from scripts.progress import CONSOLE, say
+from scripts.rtl_comparison import Mismatch, check
 from scripts.rtl_simulation import RTL_FOLDER
-from scripts.simulate import compare
 from scripts.synthesis import tool_versions, top_design
 
 EXAMPLE = "scripts/verify.py weights/NAME/NAME.npz"
 PACKAGES = ("keras", "numpy", "tensorflow-cpu")
 TOOLS = ("cc", "iverilog", "verilator", "yosys")
 REFERENCE = "golden.reference"
-
-
-class Mismatch(Exception):
-    """A rung that is not equal to the one it is held against; says where."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,18 +155,11 @@ def _c(subject: Subject, artefacts: dict[str, bytes]) -> Rung:
 
 def _rtl(subject: Subject, accelerator: Accelerator, simulator: str, clips: int) -> Rung:
     """Compare every stream, and the cycles from answer to answer with the prediction."""
+    name = accelerator.configuration.name
     compiled = AcceleratorSimulator(accelerator, simulator)
-    comparison, divergence = compare(compiled, subject.clips[:clips])
-    if divergence is not None:
-        raise Mismatch(f"{simulator}, {accelerator.configuration.name}: {divergence}")
-    interval = predict(accelerator).interval
-    if comparison.intervals - {interval}:
-        raise Mismatch(
-            f"{simulator}, {accelerator.configuration.name}: expected {interval} cycles a frame, "
-            f"got {sorted(comparison.intervals)}"
-        )
-    title = f"RTL {accelerator.configuration.name}, {simulator}"
-    return Rung(title, REFERENCE, Comparison(comparison.clips, comparison.values))
+    comparison = check(compiled, subject.clips[:clips], f"RTL, {simulator}")
+    counts = Comparison(comparison.clips, comparison.values)
+    return Rung(f"RTL {name}, {simulator}", REFERENCE, counts)
 
 
 def _netlist(
@@ -184,12 +172,9 @@ def _netlist(
     ice40.synthesise(top_design(folder))
     artefacts[f"{name}/{ice40.NETLIST}.v"] = (folder / f"{ice40.NETLIST}.v").read_bytes()
     simulator = NetlistSimulator(accelerator, netlist_simulation.ICE40, folder)
-    comparison, divergence = compare(simulator, subject.clips[:clips])
-    if divergence is not None:
-        raise Mismatch(f"netlist {name}: {divergence}")
-    return Rung(
-        f"netlist {name}, iCE40", REFERENCE, Comparison(comparison.clips, comparison.values)
-    )
+    comparison = check(simulator, subject.clips[:clips], "netlist")
+    counts = Comparison(comparison.clips, comparison.values)
+    return Rung(f"netlist {name}, iCE40", REFERENCE, counts)
 
 
 def _check_stored_export(subject: Subject, weights: Path, vectors: Path) -> None:

@@ -16,10 +16,10 @@ from dataflow.rtl_export import write_accelerator
 from dataflow.rtl_parameters import accelerator_parameters
 from scripts import ice40, standard_cells
 from scripts.netlist_simulation import GATES, ICE40, NetlistKind, NetlistSimulator
+from scripts.rtl_comparison import Mismatch, check, compare
 from scripts.rtl_simulation import RTL_FOLDER
-from scripts.simulate import compare
 from scripts.synthesis import Design, top_design
-from scripts.synthesise import Mismatch, check, measure_energy
+from scripts.synthesise import measure_energy
 from tests.accelerators import small_accelerator
 from tests.networks import random_fingerprints
 
@@ -95,7 +95,7 @@ def test_fault_in_the_netlist_is_found(
     _, divergence = compare(simulator, CLIPS)
     assert divergence is not None
     assert divergence.layer == "label"
-    with pytest.raises(Mismatch, match=r"small, netlist: clip .*: label at"):
+    with pytest.raises(Mismatch, match=r"netlist, small: clip .*: label at"):
         check(simulator, CLIPS, "netlist")
 
 

@@ -17,6 +17,7 @@ from golden import files
 from quant_models.evaluation import Verifier
 from scripts import verify
 from scripts.accelerator_simulation import AcceleratorSimulator
+from scripts.rtl_comparison import Mismatch
 from scripts.rtl_simulation import RTL_FOLDER
 from tests.checkpoints import random_checkpoint
 
@@ -71,7 +72,9 @@ def test_fault_in_the_rtl_ends_the_climb(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(verify, "AcceleratorSimulator", broken)
     checkpoint = random_checkpoint(cases=1)
     subject = verify.Subject(checkpoint, Verifier(checkpoint), tmp_path)
-    with pytest.raises(verify.Mismatch, match=r"icarus, fast: clip 0: fc1 at \(\d,\): expected"):
+    with pytest.raises(
+        verify.Mismatch, match=r"RTL, icarus, fast: clip 0: fc1 at \(\d,\): expected"
+    ):
         verify._rtl(subject, Accelerator(subject.network, FAST), "icarus", 1)
 
 
