@@ -19,6 +19,7 @@ from scripts.accelerator_simulation import AcceleratorSimulator
 from scripts.rtl_simulation import RTL_FOLDER
 from tests.accelerators import small_accelerator, small_networks
 from tests.networks import random_fingerprints
+from tests.planted_faults import plant
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CLIPS = 5
@@ -87,14 +88,8 @@ def test_gaps_and_stalls_change_no_value(inputs: list[str]) -> None:
 
 @pytest.mark.rtl
 def test_fault_in_the_rtl_is_shown_where_it_starts(inputs: list[str], tmp_path: Path) -> None:
-    rtl = tmp_path / "rtl"
-    shutil.copytree(RTL_FOLDER, rtl)
-    source = (rtl / "conv_1.v").read_text()
-    faulty = source.replace(
-        "? {OUT_BITS{1'b0}} : sum_q[SHIFT+", "? {OUT_BITS{1'b1}} : sum_q[SHIFT+"
-    )
-    assert faulty != source
-    (rtl / "conv_1.v").write_text(faulty)
+    right = "? {OUT_BITS{1'b0}} : sum_q[SHIFT+"
+    rtl = plant(tmp_path, "conv_1", right, right.replace("1'b0", "1'b1"))
     result = run(*inputs, "--simulator", "icarus", "--rtl_dir", str(rtl))
     assert (result.returncode, result.stderr) == (1, "")
     first, smallest = result.stdout.split("MISMATCH: ")[1].splitlines()[:2]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from scripts.synthesis import Design, top_design
 from scripts.synthesise import measure_energy
 from tests.accelerators import small_accelerator
 from tests.networks import random_fingerprints
+from tests.planted_faults import plant
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CLIPS = random_fingerprints(1, 20, small_accelerator().network.input_shape)
@@ -83,12 +83,8 @@ def test_gate_netlist_is_the_reference_and_its_toggles_have_an_energy(tmp_path: 
 def test_fault_in_the_netlist_is_found(
     kind: NetlistKind, synthesise: Callable[[Design], object], tmp_path: Path
 ) -> None:
-    rtl = tmp_path / "rtl"
-    shutil.copytree(RTL_FOLDER, rtl)
-    source = (rtl / "argmax.v").read_text()
-    faulty = source.replace("$signed(s_axis_tdata) > best_q", "$signed(s_axis_tdata) < best_q")
-    assert faulty != source
-    (rtl / "argmax.v").write_text(faulty)
+    right = "$signed(s_axis_tdata) > best_q"
+    rtl = plant(tmp_path, "argmax", right, right.replace(">", "<"))
     accelerator = small_accelerator(configuration=SMALL)
     synthesise(prepared(accelerator, tmp_path / "build", rtl))
     simulator = NetlistSimulator(accelerator, kind, tmp_path / "build", "icarus")
@@ -108,10 +104,8 @@ def test_memory_that_is_too_short_is_one_error(tmp_path: Path) -> None:
 
 
 def test_warning_of_yosys_is_an_error(tmp_path: Path) -> None:
-    rtl = tmp_path / "rtl"
-    shutil.copytree(RTL_FOLDER, rtl)
-    source = (rtl / "argmax.v").read_text()
-    (rtl / "argmax.v").write_text(source.replace("m_axis_tlast  = out_last_q", "m_axis_tlast  = z"))
+    right = "m_axis_tlast  = out_last_q"
+    rtl = plant(tmp_path, "argmax", right, right.replace("out_last_q", "z"))
     design = prepared(small_accelerator(), tmp_path / "build", rtl)
     with pytest.raises(ValueError, match=r"yosys: .*; see .*log"):
         standard_cells.synthesise(design)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,8 +17,8 @@ from quant_models.evaluation import Verifier
 from scripts import verify
 from scripts.accelerator_simulation import AcceleratorSimulator
 from scripts.rtl_comparison import Mismatch
-from scripts.rtl_simulation import RTL_FOLDER
 from tests.checkpoints import random_checkpoint
+from tests.planted_faults import plant
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -63,18 +62,12 @@ def test_every_rung_is_climbed_and_written_down(
 
 @pytest.mark.rtl
 def test_fault_in_the_rtl_ends_the_climb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(RTL_FOLDER, tmp_path / "rtl")
-    source = (RTL_FOLDER / "fc1.v").read_text()
-    faulty = source.replace("oldest + addend", "oldest - addend")
-    assert faulty != source
-    (tmp_path / "rtl/fc1.v").write_text(faulty)
-    broken = partial(AcceleratorSimulator, rtl_folder=tmp_path / "rtl")
+    rtl = plant(tmp_path, "fc1", "= oldest + addend", "= oldest - addend")
+    broken = partial(AcceleratorSimulator, rtl_folder=rtl)
     monkeypatch.setattr(verify, "AcceleratorSimulator", broken)
     checkpoint = random_checkpoint(cases=1)
     subject = verify.Subject(checkpoint, Verifier(checkpoint), tmp_path)
-    with pytest.raises(
-        verify.Mismatch, match=r"RTL, icarus, fast: clip 0: fc1 at \(\d,\): expected"
-    ):
+    with pytest.raises(Mismatch, match=r"RTL, icarus, fast: clip 0: fc1 at \(\d,\): "):
         verify._rtl(subject, Accelerator(subject.network, FAST), "icarus", 1)
 
 
