@@ -152,6 +152,9 @@ POINTWISE_NETWORKS = {
     "1 to 1": random_network(7, filters=1, outputs=1, shifts=(3, 4, 0)),
     "1 to 4": random_network(8, filters=1, outputs=4, shifts=(3, 4, 1)),
     "5 to 1": random_network(9, filters=5, outputs=1, shifts=(3, 4, 3)),
+    # Products as wide as a weight, and as an input with a sign.
+    "weights -1 to 1": random_network(11, filters=5, outputs=3, weights=(-1, 1), shifts=(0, 0, 0)),
+    "inputs 0 and 1": random_network(16, filters=6, outputs=4, shifts=(3, 16, 0)),
     "8 to 16, no shift": random_network(10, filters=8, outputs=16, shifts=(3, 4, 0)),
 }
 

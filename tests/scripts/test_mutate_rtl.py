@@ -12,10 +12,11 @@ import pytest
 
 from scripts import mutate_rtl
 from scripts.command_line import run_command
-from scripts.mutation_bench import Copy, Judgement, Verdict, benches, copies
+from scripts.mutation_bench import JUDGES, Copy, Judgement, Verdict, benches, copies
 from scripts.mutation_report import score
 from scripts.rtl_mutants import make_mutants, read_modules
 from scripts.rtl_simulation import REPOSITORY, RTL_FOLDER
+from tests.rtl.jobs import JOBS
 
 SURVIVING = Judgement(Verdict.SURVIVING)
 KILLED = Judgement(Verdict.KILLED, "tests/test_a.py::test_a")
@@ -220,3 +221,9 @@ def test_real_mutant_is_killed_in_a_copy_and_leaves_nothing_behind() -> None:
         assert copy.judge(mutant, tests, patience_s=600) == Judgement(Verdict.KILLED, tests[0])
         assert read_modules(copy.folder / "rtl_ref") == read_modules(RTL_FOLDER)
         assert copy.run(tests, patience_s=600) == SURVIVING
+
+
+def test_every_test_that_judges_exists() -> None:
+    names = {job.name for job in JOBS["pointwise_conv"]}
+    judging = [test.partition("[")[2].rstrip("]") for test in JUDGES["pointwise_conv"]]
+    assert set(judging) <= names
