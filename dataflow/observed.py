@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dataflow.accumulation import initial_sum, tap_inputs, tap_weights
+from dataflow.accumulation import initial_sum, tap_weights
 from dataflow.ranges import ChannelRange, Ranges, constant_ranges, part_name
+from dataflow.signals import signal_values
 from golden import reference
-from golden.network import INPUT_NAME, IntegerNetwork, WeightedNode
+from golden.network import INPUT_MAX, INPUT_MIN, IntegerNetwork
 from golden.reference import Integers
 
 MAX_BINS = 1024
@@ -37,9 +38,13 @@ class Histogram:
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """What was seen on `clips` clips, by the name of the signal."""
+    """What was seen on `clips` clips, by the name of the signal.
+
+    `coefficients` is the range of each MFCC coefficient, int64 `[coefficient]`.
+    """
 
     clips: int
+    coefficients: ChannelRange
     ranges: Ranges
     histograms: Mapping[str, Histogram]
 
@@ -54,6 +59,8 @@ class Observer:
         self._tallies = {
             name: _Tally(name, bound) for name, bound in bounds.items() if name not in constants
         }
+        self._input_low = np.full(network.input_shape[1], INPUT_MAX)
+        self._input_high = np.full(network.input_shape[1], INPUT_MIN)
         self._clips = 0
 
     def add(self, fingerprints: npt.NDArray[Any]) -> None:
@@ -75,26 +82,17 @@ class Observer:
         histograms = {name: tally.histogram() for name, tally in self._tallies.items()}
         return Observation(
             self._clips,
+            ChannelRange(self._input_low, self._input_high),
             ranges | constant_ranges(self._network),
             histograms | constant_histograms(self._network),
         )
 
     def _watch(self, fingerprints: npt.NDArray[Any]) -> None:
-        layers = dict(reference.run(self._network, fingerprints).layers)
-        layers[INPUT_NAME] = layers[INPUT_NAME][..., np.newaxis]
-        for name, values in layers.items():
-            self._tallies[name].add(values.reshape(-1, values.shape[-1]))
-        for node in self._network.weighted_nodes:
-            self._watch_taps(node, layers[node.input])
-
-    def _watch_taps(self, node: WeightedNode, values: Integers) -> None:
-        inputs = tap_inputs(node, values)
-        sums = initial_sum(node)
-        for tap, weights in enumerate(tap_weights(node)):
-            products = inputs[:, tap] * weights  # rows, output channels
-            sums = sums + products
-            self._tallies[part_name(node, "product")].add(products)
-            self._tallies[part_name(node, "partial_sum")].add(sums)
+        np.minimum(self._input_low, fingerprints.min(axis=(0, 1)), out=self._input_low)
+        np.maximum(self._input_high, fingerprints.max(axis=(0, 1)), out=self._input_high)
+        for signal in signal_values(self._network, fingerprints):
+            values = signal.values
+            self._tallies[signal.name].add(values.reshape(-1, values.shape[-1]))
 
 
 def constant_histograms(network: IntegerNetwork) -> dict[str, Histogram]:

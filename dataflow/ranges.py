@@ -14,8 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from dataflow.accumulation import initial_sum, tap_inputs, tap_weights
 from golden.archive import read_only
@@ -59,14 +61,20 @@ class ChannelRange:
 
 
 Ranges = Mapping[str, ChannelRange]
+# Smallest and largest value of the fingerprint: an integer for all coefficients, or one for each.
+InputRange = tuple[npt.ArrayLike, npt.ArrayLike]
+FULL_INPUT_RANGE: InputRange = (INPUT_MIN, INPUT_MAX)
 
 
 @dataclass(frozen=True, eq=False)
-class _Box:
-    """Bounds of every element of an array."""
+class Box:
+    """Bounds of every element of an array, both included: int64, of the array's shape."""
 
     low: Integers
     high: Integers
+
+
+RangeOrBox = TypeVar("RangeOrBox", Box, ChannelRange)
 
 
 def part_name(node: Node, part: str) -> str:
@@ -75,33 +83,55 @@ def part_name(node: Node, part: str) -> str:
 
 
 def interval_bounds(
-    network: IntegerNetwork, input_range: tuple[int, int] = (INPUT_MIN, INPUT_MAX)
+    network: IntegerNetwork,
+    input_range: InputRange = FULL_INPUT_RANGE,
+    within: Ranges | None = None,
 ) -> Ranges:
     """Bound every signal of `network` for all fingerprints with values in `input_range`.
 
-    Raises ValueError for an empty range, one outside -32..31, and for a network whose sums may not
-    fit the reference's 64 bits.
+    `within` are ranges that are known to hold, of any signals: what follows them is bounded from
+    there on.
+
+    Raises ValueError for an empty range, one outside -32..31 or of another number of coefficients,
+    and for a network whose sums may not fit the reference's 64 bits.
     """
-    low, high = input_range
-    if not INPUT_MIN <= low <= high <= INPUT_MAX:
-        raise ValueError(
-            f"input_range: expected {INPUT_MIN} <= low <= high <= {INPUT_MAX}, got {low} and {high}"
-        )
-    shape = network.shapes[INPUT_NAME]
-    boxes = {INPUT_NAME: _Box(np.full(shape, low, np.int64), np.full(shape, high, np.int64))}
-    ranges = constant_ranges(network)
-    for node in network.nodes:
-        box = boxes[node.input]
-        if isinstance(node, WeightedNode):
-            _check_fits(node, box)
-            products, sums = zip(*_bound_taps(node, box), strict=True)
-            ranges[part_name(node, "product")] = _channel_hull(products)
-            ranges[part_name(node, "partial_sum")] = _channel_hull(sums)
-            shape = network.shapes[node.name]
-            boxes[node.name] = _Box(sums[-1].low.reshape(shape), sums[-1].high.reshape(shape))
-        else:
-            boxes[node.name] = _bound_monotone(node, box)
+    boxes, ranges = _propagate(network, input_range, within or {})
     return ranges | {name: _channel_hull([box]) for name, box in boxes.items()}
+
+
+def element_bounds(
+    network: IntegerNetwork,
+    input_range: InputRange = FULL_INPUT_RANGE,
+    within: Ranges | None = None,
+) -> Mapping[str, Box]:
+    """Bound every element of the fingerprint and of each node's output, as `interval_bounds`."""
+    return _propagate(network, input_range, within or {})[0]
+
+
+def input_box(network: IntegerNetwork, input_range: InputRange) -> Box:
+    """Return the range of every element of the fingerprint, `(time, coefficient, 1)`.
+
+    Raises ValueError for an empty range, one outside -32..31 or of another number of coefficients.
+    """
+    ends = []
+    for end in input_range:
+        values = np.asarray(end)
+        if values.shape not in ((), (network.input_shape[1],)):
+            raise ValueError(
+                f"input_range: expected an integer or one for each of {network.input_shape[1]} "
+                f"coefficients, got shape {values.shape}"
+            )
+        grid = np.broadcast_to(values.astype(np.int64), network.input_shape)
+        ends.append(grid[..., np.newaxis])
+    low, high = ends
+    wrong = (low < INPUT_MIN) | (low > high) | (high > INPUT_MAX)
+    if wrong.any():
+        place = tuple(np.argwhere(wrong)[0])
+        raise ValueError(
+            f"input_range: expected {INPUT_MIN} <= low <= high <= {INPUT_MAX}, "
+            f"got {low[place]} and {high[place]} at coefficient {place[1]}"
+        )
+    return Box(low, high)
 
 
 def constant_ranges(network: IntegerNetwork) -> dict[str, ChannelRange]:
@@ -136,25 +166,50 @@ def magnitude_bounds(network: IntegerNetwork) -> dict[str, int]:
     return result
 
 
-def _bound_taps(node: WeightedNode, box: _Box) -> Iterator[tuple[_Box, _Box]]:
-    """Yield the bounds of product and partial sum tap by tap, `(rows, output channels)` each."""
+def bound_taps(node: WeightedNode, box: Box) -> Iterator[tuple[Box, Box]]:
+    """Yield the bounds of product and partial sum tap by tap, `(rows, output channels)` each.
+
+    `box` bounds the node's input. Raises ValueError for sums that may not fit 64 bits.
+    """
+    _check_fits(node, box)
     low_inputs = tap_inputs(node, box.low[np.newaxis])
     high_inputs = tap_inputs(node, box.high[np.newaxis])
     low = high = initial_sum(node)
     for tap, weights in enumerate(tap_weights(node)):
         ends = low_inputs[:, tap] * weights, high_inputs[:, tap] * weights
-        product = _Box(np.minimum(*ends), np.maximum(*ends))
+        product = Box(np.minimum(*ends), np.maximum(*ends))
         low, high = low + product.low, high + product.high
-        yield product, _Box(low, high)
+        yield product, Box(low, high)
 
 
-def _bound_monotone(node: Node, box: _Box) -> _Box:
+def _propagate(
+    network: IntegerNetwork, input_range: InputRange, within: Ranges
+) -> tuple[dict[str, Box], dict[str, ChannelRange]]:
+    """Return the bounds of every element of each node, and the ranges inside weighted nodes."""
+    boxes = {INPUT_NAME: input_box(network, input_range)}
+    ranges = constant_ranges(network)
+    for node in network.nodes:
+        box = boxes[node.input]
+        if isinstance(node, WeightedNode):
+            products, sums = zip(*bound_taps(node, box), strict=True)
+            for part, parts in (("product", products), ("partial_sum", sums)):
+                name = part_name(node, part)
+                ranges[name] = _within(_channel_hull(parts), within.get(name))
+            shape = network.shapes[node.name]
+            box = Box(sums[-1].low.reshape(shape), sums[-1].high.reshape(shape))
+        else:
+            box = _bound_monotone(node, box)
+        boxes[node.name] = _within(box, within.get(node.name))
+    return boxes, ranges
+
+
+def _bound_monotone(node: Node, box: Box) -> Box:
     """Floor shift, ReLU and maximum are monotone: bounds map to bounds."""
     match node:
         case ShiftRelu():
-            return _Box(_shift_relu(box.low, node.shift), _shift_relu(box.high, node.shift))
+            return Box(_shift_relu(box.low, node.shift), _shift_relu(box.high, node.shift))
         case GlobalMaxPool():
-            return _Box(*(ends.max(axis=(0, 1), keepdims=True) for ends in (box.low, box.high)))
+            return Box(*(ends.max(axis=(0, 1), keepdims=True) for ends in (box.low, box.high)))
         case _:
             raise TypeError(f"{node.name}: no interval arithmetic for a {type(node).__name__}")
 
@@ -163,7 +218,7 @@ def _shift_relu(values: Integers, shift: int) -> Integers:
     return relu(floor_shift(values, shift)).astype(np.int64)
 
 
-def _check_fits(node: WeightedNode, box: _Box) -> None:
+def _check_fits(node: WeightedNode, box: Box) -> None:
     largest_input = max(-int(box.low.min()), int(box.high.max()))
     weight_sum = int(np.abs(tap_weights(node)).sum(axis=0).max())
     reach = largest_input * weight_sum + int(np.abs(initial_sum(node)).max())
@@ -171,7 +226,15 @@ def _check_fits(node: WeightedNode, box: _Box) -> None:
         raise ValueError(f"{node.name}: expected sums that fit 64 bits, they may reach {reach}")
 
 
-def _channel_hull(boxes: Iterable[_Box]) -> ChannelRange:
+def _within(bounds: RangeOrBox, known: ChannelRange | None) -> RangeOrBox:
+    """Return what both bounds leave, channel by channel (the last axis)."""
+    if known is None:
+        return bounds
+    low, high = np.maximum(bounds.low, known.low), np.minimum(bounds.high, known.high)
+    return type(bounds)(low, high)
+
+
+def _channel_hull(boxes: Iterable[Box]) -> ChannelRange:
     """Reduce bounds of elements to bounds of channels, the last axis."""
     lows, highs = zip(
         *((_per_channel(box.low).min(axis=0), _per_channel(box.high).max(axis=0)) for box in boxes),

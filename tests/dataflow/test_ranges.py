@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow.ranges import (
+    Box,
     ChannelRange,
     Ranges,
     _bound_monotone,
-    _Box,
     interval_bounds,
     magnitude_bound,
     magnitude_bounds,
@@ -262,6 +262,6 @@ def test_sums_beyond_64_bits_are_refused() -> None:
 
 
 def test_unknown_kinds_of_node_are_refused() -> None:
-    box = _Box(np.zeros((1, 1, 1), np.int64), np.zeros((1, 1, 1), np.int64))
+    box = Box(np.zeros((1, 1, 1), np.int64), np.zeros((1, 1, 1), np.int64))
     with pytest.raises(TypeError, match="odd: no interval arithmetic for a Node"):
         _bound_monotone(Node("odd", INPUT_NAME), box)

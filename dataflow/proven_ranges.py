@@ -1,0 +1,225 @@
+"""Proven ranges as data: bounds, the values that inputs reach, and those inputs.
+
+They belong to one network, by digest, and are stored as an archive (`golden.archive`), so that what
+took minutes is there at once the next time. `dataflow.range_prover` makes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dataflow.ranges import Box, ChannelRange, Ranges, constant_ranges
+from dataflow.witness_pool import END_SIGNS, Reach, WitnessPool
+from golden import archive
+from golden.archive import read_only
+from golden.integer_math import signed_bits
+from golden.network import IntegerNetwork
+from golden.reference import Integers
+
+KIND = "proven ranges"
+
+CONSTANT = "constant"
+CLOSED_FORM = "closed form"
+INTERVAL = "interval"
+MILP = "MILP"
+MILP_POOL_FREE = "MILP, pool free"
+METHODS = (CONSTANT, CLOSED_FORM, INTERVAL, MILP, MILP_POOL_FREE)
+
+_NOWHERE = -1  # case, position and tap of what depends on no input
+
+
+@dataclass(frozen=True, eq=False)
+class ProvenEnd:
+    """The smallest or the largest value of a signal, one entry a channel.
+
+    `bound` holds for every input; `reached` is what the witness gives, number `case` of the stored
+    inputs, at `position` (windows of a feature map, row by row) and `tap` (-1 for signals without
+    taps; all three are -1 for constants). `method` tells how the bound was found.
+    """
+
+    bound: Integers
+    reached: Integers
+    case: Integers
+    position: Integers
+    tap: Integers
+    method: tuple[str, ...]
+
+    @property
+    def gap(self) -> Integers:
+        """Distance between bound and witness: 0 where the range is exact."""
+        distance: Integers = np.abs(self.bound - self.reached)
+        return distance
+
+
+@dataclass(frozen=True, eq=False)
+class ProvenSignal:
+    """Both ends of a signal."""
+
+    low: ProvenEnd
+    high: ProvenEnd
+
+    @property
+    def bound(self) -> ChannelRange:
+        """A range that no input leaves."""
+        return ChannelRange(self.low.bound, self.high.bound)
+
+    @property
+    def reached(self) -> ChannelRange:
+        """The range that the witnesses span."""
+        return ChannelRange(self.low.reached, self.high.reached)
+
+    @property
+    def exact(self) -> bool:
+        """Whether a witness attains the bound at both ends of every channel."""
+        return not (self.low.gap.any() or self.high.gap.any())
+
+    @property
+    def spare_bits(self) -> int:
+        """How many bits more the bound needs than the witnesses, all channels together."""
+        return _bits(self.bound) - _bits(self.reached)
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods behind the bounds, each once, in the order of `METHODS`."""
+        used = {*self.low.method, *self.high.method}
+        return tuple(method for method in METHODS if method in used)
+
+
+@dataclass(frozen=True, eq=False)
+class ProvenRanges:
+    """Proven ranges of the network with this digest, for inputs within `input_low`, `input_high`.
+
+    Both are int64 `(time, coefficient)`; `fingerprints` int8 `(case, time, coefficient)` are the
+    witnesses; `signals` are named as in `dataflow.ranges`.
+    """
+
+    network_digest: str
+    input_low: Integers
+    input_high: Integers
+    fingerprints: npt.NDArray[np.int8]
+    signals: Mapping[str, ProvenSignal]
+
+    @property
+    def bounds(self) -> Ranges:
+        """Ranges that no input leaves, of every signal."""
+        return {name: signal.bound for name, signal in self.signals.items()}
+
+    @property
+    def reached(self) -> Ranges:
+        """Ranges that the witnesses span, of every signal."""
+        return {name: signal.reached for name, signal in self.signals.items()}
+
+    def to_bytes(self) -> bytes:
+        """Return the bytes of the file, the same for the same ranges."""
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "input_low": self.input_low,
+            "input_high": self.input_high,
+            "fingerprints": self.fingerprints,
+        }
+        for name, signal in self.signals.items():
+            arrays[f"{name}.low"], arrays[f"{name}.high"] = (
+                _packed(signal.low),
+                _packed(signal.high),
+            )
+        description = {"network_digest": self.network_digest, "methods": list(METHODS)}
+        return archive.archive_bytes(KIND, description, arrays)
+
+
+def read_proven_ranges(path: Path, network: IntegerNetwork) -> ProvenRanges:
+    """Read the proven ranges of a network.
+
+    Raises FileNotFoundError, and ValueError for a file that is foreign, tampered with, not valid,
+    or made for another network.
+    """
+    stored = archive.read_archive(path, KIND)
+    found = stored.description.get("network_digest")
+    if found != network.digest:
+        raise ValueError(
+            f"{path}: expected proven ranges of the network {network.digest}, got {found}"
+        )
+    try:
+        return _from_arrays(network, stored.description["methods"], stored.arrays)
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: not a valid proven ranges: {error}") from error
+
+
+def make_proven_ranges(
+    network: IntegerNetwork,
+    inputs: Box,
+    bounds: Ranges,
+    methods: Mapping[tuple[str, str], tuple[str, ...]],
+    pool: WitnessPool,
+) -> ProvenRanges:
+    """Join bounds and what the inputs in `pool` reach; keep those that are some end's witness."""
+    constants = constant_ranges(network)
+    cases = sorted({int(case) for reach in pool.reach.values() for case in reach.case})
+    number = {case: index for index, case in enumerate(cases)}
+    signals = {}
+    for name, bound in bounds.items():
+        ends = {}
+        for end in END_SIGNS:
+            limit = getattr(bound, end)
+            if name in constants:
+                nowhere = np.full(limit.shape, _NOWHERE)
+                reach = Reach(limit, nowhere, nowhere, nowhere)
+            else:
+                reach = pool.reach[name, end]
+                renumbered = np.array([number[int(case)] for case in reach.case])
+                reach = Reach(reach.value, renumbered, reach.position, reach.tap)
+            ends[end] = _proven_end(limit, reach, methods[name, end])
+        signals[name] = ProvenSignal(**ends)
+    return ProvenRanges(
+        network.digest,
+        read_only(inputs.low[..., 0]),
+        read_only(inputs.high[..., 0]),
+        read_only(pool.fingerprints[cases]),
+        signals,
+    )
+
+
+def _proven_end(bound: Integers, reach: Reach, method: tuple[str, ...]) -> ProvenEnd:
+    return ProvenEnd(
+        bound=read_only(bound),
+        reached=read_only(reach.value),
+        case=read_only(reach.case),
+        position=read_only(reach.position),
+        tap=read_only(reach.tap),
+        method=method,
+    )
+
+
+def _packed(end: ProvenEnd) -> Integers:
+    """Return the arrays of an end as int64 `(6, channel)`, methods by their place in `METHODS`."""
+    methods = [METHODS.index(method) for method in end.method]
+    return np.array([end.bound, end.reached, end.case, end.position, end.tap, methods], np.int64)
+
+
+def _unpacked(packed: Integers, methods: list[str]) -> ProvenEnd:
+    bound, reached, case, position, tap, codes = map(read_only, packed)
+    method = tuple(methods[code] for code in codes)
+    return ProvenEnd(bound, reached, case, position, tap, method)
+
+
+def _from_arrays(
+    network: IntegerNetwork, methods: list[str], arrays: archive.Arrays
+) -> ProvenRanges:
+    names = [name.removesuffix(".low") for name in arrays if name.endswith(".low")]
+    signals = {
+        name: ProvenSignal(
+            _unpacked(arrays[f"{name}.low"], methods), _unpacked(arrays[f"{name}.high"], methods)
+        )
+        for name in names
+    }
+    return ProvenRanges(
+        network.digest, arrays["input_low"], arrays["input_high"], arrays["fingerprints"], signals
+    )
+
+
+def _bits(values: ChannelRange) -> int:
+    return signed_bits(values.minimum, values.maximum)

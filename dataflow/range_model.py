@@ -1,0 +1,273 @@
+"""The extreme of one sum over all inputs, as a mixed-integer linear program that HiGHS solves.
+
+The network becomes constraints from the sum backwards: windows are linear; a floor shift with ReLU
+is an integer variable, with a binary one that says on which side of the ReLU it lies; a maximum has
+a binary variable for each position that may attain it. A variable that the sum wants large is bound
+from above only, one that it wants small from below only: the optimum puts it at its true value, and
+half of the binary variables are not needed. (V. Tjeng, K. Xiao, R. Tedrake, "Evaluating Robustness
+of Neural Networks with Mixed Integer Programming", 2019, for ReLU and maximum.)
+
+HiGHS computes in floating point, with tolerances of 1e-6. The sum is an integer, so rounding its
+bound to the nearest one absorbs an error of up to a half. A bound counts as exact only where
+integer arithmetic confirms an input that reaches it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import Bounds, LinearConstraint, OptimizeResult, milp
+from scipy.sparse import csr_array
+
+from dataflow.accumulation import initial_sum, tap_weights
+from dataflow.ranges import Box
+from golden.network import (
+    INPUT_NAME,
+    DepthwiseConvolution,
+    FullyConnected,
+    GlobalMaxPool,
+    IntegerNetwork,
+    ShiftRelu,
+    WeightedNode,
+)
+from golden.reference import same_padding
+
+Index = tuple[int, ...]  # of an element of a feature map, channel last
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the accumulator of `node` holds for `output` (its index) after the first `taps` taps."""
+
+    node: str
+    output: Index
+    taps: int
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """What the solver says: `bound` holds for every input; `fingerprint` is one it thinks best.
+
+    `fingerprint` is int8 `(time, coefficient)`, or None where the solver found none, or where the
+    model does not reach back to the fingerprint. `finished` is False where time ran out.
+    """
+
+    bound: int
+    fingerprint: npt.NDArray[np.int8] | None
+    finished: bool
+
+
+def extreme(
+    network: IntegerNetwork,
+    bounds: Mapping[str, Box],
+    target: Target,
+    sign: int,
+    *,
+    free: frozenset[str] = frozenset(),
+    seconds: float = math.inf,
+) -> Solution | None:
+    """Bound the largest (`sign` 1) or smallest (-1) value of a target over all inputs.
+
+    `bounds` holds a range for each element of every node (`dataflow.ranges.element_bounds`). The
+    outputs of the nodes in `free` are taken as independent of one another within their bounds, and
+    nothing before them is modelled: the bound may then be wider than the truth.
+
+    Returns None where time ran out before there was any bound. Raises RuntimeError, naming the
+    node, if the solver fails or finds no input at all, which cannot be.
+    """
+    model = _Model(network, bounds, free)
+    objective = model.sum_of(target, sign)
+    if not objective.terms:
+        return Solution(objective.constant, model.fingerprint({}), True)
+    result = model.maximise(objective, sign, seconds)
+    if result.status not in (0, 1):
+        raise RuntimeError(f"{target.node}: internal error: the solver says {result.message!r}")
+    values = None if result.x is None else dict(enumerate(np.rint(result.x).astype(int).tolist()))
+    if result.mip_dual_bound is None or not math.isfinite(result.mip_dual_bound):
+        return None
+    reached = round(sign * -result.mip_dual_bound) + objective.constant
+    return Solution(
+        reached, None if values is None else model.fingerprint(values), result.status == 0
+    )
+
+
+def tap_sources(network: IntegerNetwork, node: WeightedNode, output: Index) -> Iterator[Index]:
+    """Yield for each tap of `output` the index of what it reads; () where that lies outside."""
+    shape = network.shapes[node.input]
+    if isinstance(node, FullyConnected):
+        yield from (
+            tuple(map(int, np.unravel_index(tap, shape))) for tap in range(math.prod(shape))
+        )
+        return
+    kernel = node.weights.shape[1:3]
+    starts = [
+        place * step - (same_padding(size, extent, step)[0] if node.padding == "SAME" else 0)
+        for place, step, size, extent in zip(output, node.stride, shape, kernel, strict=False)
+    ]
+    depthwise = isinstance(node, DepthwiseConvolution)
+    channels = (output[-1],) if depthwise else tuple(range(shape[2]))
+    for row in range(starts[0], starts[0] + kernel[0]):
+        for column in range(starts[1], starts[1] + kernel[1]):
+            inside = 0 <= row < shape[0] and 0 <= column < shape[1]
+            yield from ((row, column, channel) if inside else () for channel in channels)
+
+
+@dataclass
+class _Linear:
+    """An integer constant and integer multiples of variables, by the variable's number."""
+
+    constant: int = 0
+    terms: dict[int, int] = field(default_factory=dict)
+
+    def add(self, factor: int, other: _Linear) -> None:
+        self.constant += factor * other.constant
+        for variable, coefficient in other.terms.items():
+            self.terms[variable] = self.terms.get(variable, 0) + factor * coefficient
+
+
+class _Model:
+    """Variables and constraints of one program; constraints read `row . variables <= limit`.
+
+    `side` is 1 for an expression that must not exceed the true value, -1 for one that must not be
+    less: what a program needs that maximises, or minimises, it.
+    """
+
+    def __init__(
+        self, network: IntegerNetwork, bounds: Mapping[str, Box], free: frozenset[str]
+    ) -> None:
+        self._network = network
+        self._bounds = bounds
+        self._free = free
+        self._lows: list[int] = []
+        self._highs: list[int] = []
+        self._rows: list[dict[int, int]] = []
+        self._limits: list[int] = []
+        self._variables: dict[tuple[str, Index], int] = {}
+        self._constrained: set[tuple[str, Index, int]] = set()
+
+    def sum_of(self, target: Target, side: int) -> _Linear:
+        """Return the partial sum of a target."""
+        node = self._network.node(target.node)
+        assert isinstance(node, WeightedNode)
+        return self._sum(node, target.output, side, target.taps)
+
+    def maximise(self, objective: _Linear, sign: int, seconds: float) -> OptimizeResult:
+        """Maximise `sign` times the terms of `objective`; the result's `fun` is the negative."""
+        count = len(self._lows)
+        costs = np.zeros(count)
+        for variable, coefficient in objective.terms.items():
+            costs[variable] = -sign * coefficient
+        starts = np.cumsum([0, *map(len, self._rows)])
+        columns = [variable for row in self._rows for variable in row]
+        values = [float(coefficient) for row in self._rows for coefficient in row.values()]
+        matrix = csr_array((values, columns, starts), shape=(len(self._rows), count))
+        return milp(
+            costs,
+            integrality=np.ones(count),
+            bounds=Bounds(self._lows, self._highs),
+            constraints=LinearConstraint(matrix, -np.inf, self._limits) if self._rows else None,
+            options={"mip_rel_gap": 0.0, "time_limit": min(seconds, 1e6)},
+        )
+
+    def fingerprint(self, values: Mapping[int, int]) -> npt.NDArray[np.int8] | None:
+        """Return the pixels of a solution, the others at what is nearest to 0.
+
+        None if the model does not reach back to the fingerprint.
+        """
+        if self._variables and not any(name == INPUT_NAME for name, _ in self._variables):
+            return None
+        box = self._bounds[INPUT_NAME]
+        pixels = np.clip(np.zeros(box.low.shape, np.int64), box.low, box.high)
+        for (name, index), variable in self._variables.items():
+            if name == INPUT_NAME:
+                pixels[index] = values[variable]
+        return pixels[..., 0].astype(np.int8)
+
+    def _sum(self, node: WeightedNode, output: Index, side: int, taps: int | None) -> _Linear:
+        channel = output[-1]
+        total = _Linear(int(initial_sum(node)[channel]))
+        weights = tap_weights(node)[:taps, channel].tolist()
+        sources = tap_sources(self._network, node, output)
+        for weight, source in zip(weights, sources, strict=taps is None):
+            if weight and source:
+                total.add(weight, self._value(node.input, source, side if weight > 0 else -side))
+        return total
+
+    def _value(self, name: str, index: Index, side: int) -> _Linear:
+        """Return the value of an element of a node's output."""
+        box = self._bounds[name]
+        low, high = int(box.low[index]), int(box.high[index])
+        if low == high:
+            return _Linear(low)
+        if name == INPUT_NAME or name in self._free:
+            return _Linear(0, {self._variable(name, index, low, high): 1})
+        node = self._network.node(name)
+        if isinstance(node, WeightedNode):
+            return self._sum(node, index, side, None)
+        variable = self._variable(name, index, low, high)
+        if (name, index, side) not in self._constrained:
+            self._constrained.add((name, index, side))
+            if isinstance(node, ShiftRelu):
+                self._shift_relu(node, index, variable, side)
+            elif isinstance(node, GlobalMaxPool):
+                self._maximum(node, index, variable, side)
+            else:
+                raise TypeError(f"{name}: no model for a {type(node).__name__}")
+        return _Linear(0, {variable: 1})
+
+    def _shift_relu(self, node: ShiftRelu, index: Index, variable: int, side: int) -> None:
+        """Bind `variable` to `max(0, sum >> shift)` from the side that is needed."""
+        total = self._value(node.input, index, side)
+        scale = 2**node.shift
+        if side < 0:  # at least floor(sum / scale), and at least 0 by its bounds
+            self._constrain({variable: -scale}, 1, total, scale - 1)
+            return
+        least = int(self._bounds[node.input].low[index])
+        if least >= 0:
+            self._constrain({variable: scale}, -1, total, 0)
+            return
+        positive = self._new_variable(0, 1)
+        self._constrain({variable: scale, positive: -least}, -1, total, -least)
+        self._constrain({variable: 1, positive: -self._highs[variable]}, 0, _Linear(), 0)
+
+    def _maximum(self, node: GlobalMaxPool, index: Index, variable: int, side: int) -> None:
+        """Bind `variable` to the largest value of a channel, from the side that is needed."""
+        rows, columns, _ = self._network.shapes[node.input]
+        box = self._bounds[node.input]
+        choices: dict[int, int] = {}
+        for row, column in np.ndindex(rows, columns):
+            place = (row, column, index[-1])
+            if box.high[place] < self._lows[variable]:
+                continue
+            value = self._value(node.input, place, side)
+            if side < 0:
+                self._constrain({variable: -1}, 1, value, 0)
+                continue
+            choice = self._new_variable(0, 1)
+            slack = self._highs[variable] - int(box.low[place])
+            self._constrain({variable: 1, choice: slack}, -1, value, slack)
+            choices[choice] = -1
+        if choices:
+            self._constrain(choices, 0, _Linear(), -1)
+
+    def _constrain(self, terms: dict[int, int], factor: int, other: _Linear, limit: int) -> None:
+        """Add `terms + factor * other <= limit`."""
+        row = _Linear(0, dict(terms))
+        row.add(factor, other)
+        self._rows.append(row.terms)
+        self._limits.append(limit - row.constant)
+
+    def _variable(self, name: str, index: Index, low: int, high: int) -> int:
+        key = (name, index)
+        if key not in self._variables:
+            self._variables[key] = self._new_variable(low, high)
+        return self._variables[key]
+
+    def _new_variable(self, low: int, high: int) -> int:
+        self._lows.append(low)
+        self._highs.append(high)
+        return len(self._lows) - 1

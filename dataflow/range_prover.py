@@ -1,0 +1,297 @@
+"""Proven ranges: for every signal a bound that holds for all inputs, and an input that comes near.
+
+The network is walked layer by layer; each layer starts from the proven ranges of the one before.
+
+    first layer       its inputs are independent: interval arithmetic is exact (`closed form`)
+    few ReLUs before  windows overlap: mixed-integer programs over the whole receptive field, solved
+                      to the end (`MILP`)
+    behind the pool   thousands of ReLUs before: inputs are searched for, and only where they need
+                      fewer bits than the interval bound (`interval`) a program is solved in which
+                      the pooled values are independent of one another (`MILP, pool free`)
+
+Shift, ReLU and maximum are monotone: their ranges follow from those of their input. A range is
+*exact* where a witness attains the bound; where the solver's time runs out, the last bound stands
+and the result is just not exact.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from dataflow.accumulation import tap_weights
+from dataflow.proven_ranges import (
+    CLOSED_FORM,
+    CONSTANT,
+    INTERVAL,
+    MILP,
+    MILP_POOL_FREE,
+    ProvenRanges,
+    make_proven_ranges,
+)
+from dataflow.range_model import Index, tap_sources
+from dataflow.ranges import (
+    FULL_INPUT_RANGE,
+    Box,
+    ChannelRange,
+    InputRange,
+    constant_ranges,
+    element_bounds,
+    interval_bounds,
+    part_name,
+)
+from dataflow.sum_extremes import SumBounds, SumTask, bound_sum, depth
+from dataflow.witness_pool import END_SIGNS, WitnessPool
+from dataflow.witness_search import Effort, Goal, search
+from golden.integer_math import signed_bits
+from golden.network import INPUT_NAME, GlobalMaxPool, IntegerNetwork, Node, WeightedNode
+
+# Up to this many shifted or pooled elements before a sum, its programs are solved to the end.
+EXACT_DEPTH = 200
+FIRST_EFFORT = Effort(starts=64, steps=40, rounds=0)
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+Progress = Callable[[str, int, int], None]  # what, tasks done, tasks of this stage
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much work goes into proving ranges.
+
+    `seconds` is the limit of one program. `rounds` is how often the search behind the pool goes on
+    from its best input; `workers` processes share the work.
+    """
+
+    seconds: float = 60.0
+    rounds: int = 16
+    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+
+
+def prove_ranges(
+    network: IntegerNetwork,
+    input_range: InputRange = FULL_INPUT_RANGE,
+    budget: Budget | None = None,
+    progress: Progress | None = None,
+) -> ProvenRanges:
+    """Prove the range of every signal of `network` for all inputs within `input_range`.
+
+    The same arguments give the same ranges, unless a program runs out of time. Raises ValueError as
+    `interval_bounds` does, and RuntimeError, naming the node, where a program has no solution.
+    """
+    budget = budget or Budget()
+    with _executor(budget.workers) as executor:
+        prover = _Prover(network, input_range, budget, executor, progress or (lambda *_: None))
+        return prover.run()
+
+
+@dataclass(eq=False)
+class _Prover:
+    network: IntegerNetwork
+    input_range: InputRange
+    budget: Budget
+    executor: Executor | None
+    progress: Progress
+    within: dict[str, ChannelRange] = field(default_factory=dict)
+    methods: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+
+    def run(self) -> ProvenRanges:
+        self.pool = WitnessPool(self.network)
+        self.bounds = element_bounds(self.network, self.input_range)
+        self.pool.add(list(self._plain_inputs()))
+        for node in self.network.nodes:
+            if isinstance(node, WeightedNode):
+                self._prove_sums(node)
+        ranges = interval_bounds(self.network, self.input_range, self.within)
+        self._name_methods()
+        return make_proven_ranges(
+            self.network, self.bounds[INPUT_NAME], ranges, self.methods, self.pool
+        )
+
+    def _plain_inputs(self) -> Iterator[npt.NDArray[np.int8]]:
+        """Yield both ends of the input, what is nearest to 0, and the extremes of first layers."""
+        box = self.bounds[INPUT_NAME]
+        nearest = np.clip(np.zeros(box.low.shape, np.int64), box.low, box.high)
+        for pixels in (nearest, box.low, box.high):
+            yield pixels[..., 0].astype(np.int8)
+        for node in self.network.weighted_nodes:
+            if node.input == INPUT_NAME:
+                for output in _sample_outputs(self.network, node):
+                    for sign in END_SIGNS.values():
+                        yield _independent_extreme(self.network, node, output, sign, box, nearest)
+
+    def _prove_sums(self, node: WeightedNode) -> None:
+        if node.input == INPUT_NAME:
+            self._record(node, {end: (CLOSED_FORM,) * len(node.weights) for end in END_SIGNS})
+            return
+        exact = depth(self.network, node.name) <= EXACT_DEPTH
+        single = math.prod(self.network.shapes[node.name][:-1]) == 1
+        if not exact and single:
+            self._search(node, len(tap_weights(node)), node.name)
+            self._search(node, self._worst_taps(node), part_name(node, "partial_sum"))
+        tasks = [
+            self._task(node, channel, end, exact)
+            for channel in range(len(node.weights))
+            for end in END_SIGNS
+        ]
+        results = list(self._map(f"{node.name}: bounds", bound_sum, tasks))
+        found = [fingerprint for result in results for fingerprint in result.fingerprints]
+        if found:
+            self.pool.add(found)
+        self._tighten(node, results)
+        self._record(node, self._methods_of(results, MILP if exact else MILP_POOL_FREE))
+
+    def _search(
+        self, node: WeightedNode, taps: int | dict[tuple[int, str], int], name: str
+    ) -> None:
+        """Look for witnesses, longer where the first ones need fewer bits than the bound."""
+        for effort in (FIRST_EFFORT, Effort(rounds=self.budget.rounds)):
+            bound = interval_bounds(self.network, self.input_range, self.within)[name]
+            goals = []
+            for channel in range(len(node.weights)):
+                reached = self.pool.range(name)
+                enough = signed_bits(int(reached.low[channel]), int(reached.high[channel]))
+                for end, sign in END_SIGNS.items():
+                    value = int(getattr(bound, end)[channel])
+                    if signed_bits(min(value, 0), max(value, 0)) > enough:
+                        count = taps if isinstance(taps, int) else taps[channel, end]
+                        goals.append(Goal(self.network, node, channel, count, sign))
+            box = self.bounds[INPUT_NAME]
+            tasks = [(goal, box, effort) for goal in goals]
+            found = list(self._map(f"{node.name}: witnesses", _search_task, tasks))
+            if found:
+                self.pool.add(found)
+
+    def _worst_taps(self, node: WeightedNode) -> dict[tuple[int, str], int]:
+        """Return for each channel and end after how many taps its partial sum went furthest."""
+        name = part_name(node, "partial_sum")
+        return {
+            (channel, end): int(self.pool.reach[name, end].tap[channel]) + 1
+            for channel in range(len(node.weights))
+            for end in END_SIGNS
+        }
+
+    def _task(self, node: WeightedNode, channel: int, end: str, exact: bool) -> SumTask:
+        partial_name = part_name(node, "partial_sum")
+        reached = self.pool.range(partial_name)
+        enough = signed_bits(int(reached.low[channel]), int(reached.high[channel]))
+        return SumTask(
+            network=self.network,
+            bounds=self.bounds,
+            node=node,
+            channel=channel,
+            sign=END_SIGNS[end],
+            reached_final=int(self.pool.reach[node.name, end].value[channel]),
+            reached_partial=int(self.pool.reach[partial_name, end].value[channel]),
+            enough_bits=None if exact else enough,
+            free=frozenset() if exact else self._free_before(node),
+            seconds=self.budget.seconds,
+        )
+
+    def _free_before(self, node: WeightedNode) -> frozenset[str]:
+        """Return the last maximum before a node, or its input where there is none."""
+        name = node.input
+        while name != INPUT_NAME:
+            earlier = self.network.node(name)
+            if isinstance(earlier, GlobalMaxPool):
+                return frozenset([name])
+            name = earlier.input
+        return frozenset([node.input])
+
+    def _tighten(self, node: WeightedNode, results: list[SumBounds]) -> None:
+        finals = np.array([result.final for result in results]).reshape(-1, 2)
+        partials = np.array([result.partial for result in results]).reshape(-1, 2)
+        self.within[node.name] = ChannelRange(finals[:, 0], finals[:, 1])
+        self.within[part_name(node, "partial_sum")] = ChannelRange(partials[:, 0], partials[:, 1])
+        self.bounds = element_bounds(self.network, self.input_range, self.within)
+
+    def _methods_of(self, results: list[SumBounds], solved: str) -> dict[str, tuple[str, ...]]:
+        names = [solved if result.solved else INTERVAL for result in results]
+        return {"low": tuple(names[::2]), "high": tuple(names[1::2])}
+
+    def _record(self, node: WeightedNode, methods: dict[str, tuple[str, ...]]) -> None:
+        for end, names in methods.items():
+            self.methods[node.name, end] = names
+            self.methods[part_name(node, "partial_sum"), end] = names
+
+    def _name_methods(self) -> None:
+        """Name the methods of all signals but sums: constants, products, monotone followers."""
+        for end in END_SIGNS:
+            self.methods[INPUT_NAME, end] = (CONSTANT,)
+            for name, known in constant_ranges(self.network).items():
+                self.methods[name, end] = (CONSTANT,) * len(known.low)
+            for node in self.network.nodes:
+                if isinstance(node, WeightedNode):
+                    count = len(node.weights)
+                    self.methods[part_name(node, "product"), end] = (CLOSED_FORM,) * count
+                else:
+                    self.methods[node.name, end] = self._inherited(node, end)
+
+    def _inherited(self, node: Node, end: str) -> tuple[str, ...]:
+        channels = self.network.shapes[node.name][-1]
+        methods = self.methods[node.input, end]
+        return methods if len(methods) == channels else (CONSTANT,) * channels
+
+    def _map(
+        self, title: str, function: Callable[[Task], Result], tasks: list[Task]
+    ) -> Iterable[Result]:
+        """Run tasks on the workers, in order, and tell how far they are."""
+        results = (
+            map(function, tasks) if self.executor is None else self.executor.map(function, tasks)
+        )
+        for done, result in enumerate(results, start=1):
+            self.progress(title, done, len(tasks))
+            yield result
+
+
+def _search_task(task: tuple[Goal, Box, Effort]) -> npt.NDArray[np.int8]:
+    goal, box, effort = task
+    return search(goal, box, effort, seed=2 * goal.channel + (goal.sign > 0))
+
+
+def _sample_outputs(network: IntegerNetwork, node: WeightedNode) -> Iterator[Index]:
+    """Yield every output at the first, middle and last position of each axis."""
+    *axes, channels = network.shapes[node.name]
+    places = [sorted({0, size // 2, size - 1}) for size in axes]
+    for position in np.ndindex(*map(len, places)):
+        at = tuple(places[axis][place] for axis, place in enumerate(position))
+        yield from ((*at, channel) for channel in range(channels))
+
+
+def _independent_extreme(
+    network: IntegerNetwork,
+    node: WeightedNode,
+    output: Index,
+    sign: int,
+    box: Box,
+    background: npt.NDArray[np.int64],
+) -> npt.NDArray[np.int8]:
+    """Return the input with which a sum of the fingerprint itself is at its end."""
+    pixels = background.copy()
+    weights = tap_weights(node)[:, output[-1]].tolist()
+    for weight, source in zip(weights, tap_sources(network, node, output), strict=True):
+        if weight and source:
+            pixels[source] = (box.high if sign * weight > 0 else box.low)[source]
+    return pixels[..., 0].astype(np.int8)
+
+
+@contextmanager
+def _executor(workers: int) -> Iterator[Executor | None]:
+    if workers < 2:
+        yield None
+        return
+    with ProcessPoolExecutor(workers, initializer=_silence) as executor:
+        yield executor
+
+
+def _silence() -> None:
+    """Discard what the solver's C++ code prints on its own."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
