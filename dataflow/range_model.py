@@ -41,11 +41,11 @@ Index = tuple[int, ...]  # of an element of a feature map, channel last
 
 @dataclass(frozen=True)
 class Target:
-    """What the accumulator of `node` holds for `output` (its index) after the first `taps` taps."""
+    """The sum of some `taps` of `node`, numbered in the order kh, kw, in, for `output` (its index)."""
 
     node: str
     output: Index
-    taps: int
+    taps: frozenset[int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,13 +187,16 @@ class _Model:
                 pixels[index] = values[variable]
         return pixels[..., 0].astype(np.int8)
 
-    def _sum(self, node: WeightedNode, output: Index, side: int, taps: int | None) -> _Linear:
+    def _sum(
+        self, node: WeightedNode, output: Index, side: int, taps: frozenset[int] | None = None
+    ) -> _Linear:
+        """Return the sum of some taps, or of all."""
         channel = output[-1]
         total = _Linear(int(initial_sum(node)[channel]))
-        weights = tap_weights(node)[:taps, channel].tolist()
+        weights = tap_weights(node)[:, channel].tolist()
         sources = tap_sources(self._network, node, output)
-        for weight, source in zip(weights, sources, strict=taps is None):
-            if weight and source:
+        for tap, (weight, source) in enumerate(zip(weights, sources, strict=True)):
+            if weight and source and (taps is None or tap in taps):
                 total.add(weight, self._value(node.input, source, side if weight > 0 else -side))
         return total
 
@@ -207,7 +210,7 @@ class _Model:
             return _Linear(0, {self._variable(name, index, low, high): 1})
         node = self._network.node(name)
         if isinstance(node, WeightedNode):
-            return self._sum(node, index, side, None)
+            return self._sum(node, index, side)
         variable = self._variable(name, index, low, high)
         if (name, index, side) not in self._constrained:
             self._constrained.add((name, index, side))

@@ -27,6 +27,7 @@ from golden.network import INPUT_NAME, IntegerNetwork, Node, WeightedNode
 class SumTask:
     """Bound one end of `channel` of `node`: `sign` 1 for the largest sum, -1 for the smallest.
 
+    The taps are added in `order`, of their numbers in `kh, kw, in`; None is that order itself.
     `reached_final` and `reached_partial` are values that inputs are known to reach. With
     `enough_bits`, bounds matter only where they need more bits than that; without, they are driven
     down to what is reached. `free` and `seconds` as in `dataflow.range_model.extreme`.
@@ -39,6 +40,7 @@ class SumTask:
     sign: int
     reached_final: int
     reached_partial: int
+    order: tuple[int, ...] | None = None
     enough_bits: int | None = None
     free: frozenset[str] = frozenset()
     seconds: float = math.inf
@@ -66,7 +68,7 @@ class _Candidate:
 def bound_sum(task: SumTask) -> SumBounds:
     """Return the bounds of a task; RuntimeError, naming the node, if a program has no solution."""
     everything = _candidates(task)
-    last = [item for item in everything if item.target.taps == len(tap_weights(task.node))]
+    last = [item for item in everything if len(item.target.taps) == len(tap_weights(task.node))]
     result = SumBounds(0, 0)
     result.final, reached = _drive(task, last, task.reached_final, result)
     ahead = max(task.sign * task.reached_partial, task.sign * reached) * task.sign
@@ -124,25 +126,31 @@ def _settled(task: SumTask, interval: int, reached: int) -> bool:
 def _candidates(task: SumTask) -> list[_Candidate]:
     """Return the sums that differ from one another, with their interval bounds."""
     weights = tap_weights(task.node)[:, task.channel].tolist()
-    box = task.bounds[task.node.input]
-    ends = np.stack(
-        [
-            (bounds.high if task.sign > 0 else bounds.low)[:, task.channel]
-            for _, bounds in bound_taps(task.node, box)
-        ]
-    )
+    order = task.order or tuple(range(len(weights)))
+    ends = _interval_ends(task, order)
     found: dict[tuple[object, int], _Candidate] = {}
     signatures = _Signatures(task.network, task.bounds)
     for row, output in enumerate(_outputs(task.network, task.node, task.channel)):
         signature = signatures.of(task.node.name, output)
         sources = list(tap_sources(task.network, task.node, output))
         met = 0
-        for tap, (weight, source) in enumerate(zip(weights, sources, strict=True)):
-            met += bool(weight and source)
-            key = (signature, len(weights) + 1 if tap == len(weights) - 1 else met)
-            target = Target(task.node.name, output, tap + 1)
-            found.setdefault(key, _Candidate(target, int(ends[tap, row])))
+        for count, tap in enumerate(order, start=1):
+            met += bool(weights[tap] and sources[tap])
+            key = (signature, len(weights) + 1 if count == len(weights) else met)
+            target = Target(task.node.name, output, frozenset(order[:count]))
+            found.setdefault(key, _Candidate(target, int(ends[count - 1, row])))
     return list(found.values())
+
+
+def _interval_ends(task: SumTask, order: tuple[int, ...]) -> npt.NDArray[np.int64]:
+    """Return the interval bound of the task's end after each tap in order, `(taps, positions)`."""
+    products = [
+        (product.high if task.sign > 0 else product.low)[:, task.channel]
+        for product, _ in bound_taps(task.node, task.bounds[task.node.input])
+    ]
+    sums = np.cumsum([products[tap] for tap in order], axis=0)
+    ends: npt.NDArray[np.int64] = sums + initial_sum(task.node)[task.channel]
+    return ends
 
 
 def _outputs(network: IntegerNetwork, node: Node, channel: int) -> Iterator[Index]:
@@ -157,11 +165,11 @@ def _value(network: IntegerNetwork, target: Target, fingerprint: npt.NDArray[np.
     layer = reference.run(network, fingerprint[np.newaxis]).layers[node.input][0]
     values = layer.reshape(network.shapes[node.input])
     channel = target.output[-1]
-    weights = tap_weights(node)[: target.taps, channel].tolist()
-    sources = tap_sources(network, node, target.output)
+    weights = tap_weights(node)[:, channel].tolist()
     total = int(initial_sum(node)[channel])
-    for weight, source in zip(weights, sources, strict=False):
-        total += weight * int(values[source]) if source else 0
+    for tap, source in enumerate(tap_sources(network, node, target.output)):
+        if source and tap in target.taps:
+            total += weights[tap] * int(values[source])
     return total
 
 
