@@ -7,10 +7,20 @@ at the bias, or at 0 where there is none. Ranges and observations both take the 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from golden.network import DepthwiseConvolution, FullyConnected, WeightedNode
 from golden.reference import Integers, windows
+
+
+@dataclass(frozen=True)
+class TapOrder:
+    """An order of additions, taps by their number in `kh, kw, in`, and the bits of its sums."""
+
+    taps: tuple[int, ...]
+    bits: int
 
 
 def tap_inputs(node: WeightedNode, values: Integers) -> Integers:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dataflow.accumulation import TapOrder
 from dataflow.ranges import Box, ChannelRange, Ranges, constant_ranges
 from dataflow.witness_pool import END_SIGNS, Reach, WitnessPool
 from golden import archive
@@ -96,7 +97,8 @@ class ProvenRanges:
     """Proven ranges of the network with this digest, for inputs within `input_low`, `input_high`.
 
     Both are int64 `(time, coefficient)`; `fingerprints` int8 `(case, time, coefficient)` are the
-    witnesses; `signals` are named as in `dataflow.ranges`.
+    witnesses; `signals` are named as in `dataflow.ranges`; `orders` give for each weighted node the
+    best order of additions that was found.
     """
 
     network_digest: str
@@ -104,6 +106,7 @@ class ProvenRanges:
     input_high: Integers
     fingerprints: npt.NDArray[np.int8]
     signals: Mapping[str, ProvenSignal]
+    orders: Mapping[str, TapOrder]
 
     @property
     def bounds(self) -> Ranges:
@@ -127,7 +130,14 @@ class ProvenRanges:
                 _packed(signal.low),
                 _packed(signal.high),
             )
-        description = {"network_digest": self.network_digest, "methods": list(METHODS)}
+        description = {
+            "network_digest": self.network_digest,
+            "methods": list(METHODS),
+            "orders": {
+                name: {"taps": list(order.taps), "bits": order.bits}
+                for name, order in self.orders.items()
+            },
+        }
         return archive.archive_bytes(KIND, description, arrays)
 
 
@@ -144,7 +154,7 @@ def read_proven_ranges(path: Path, network: IntegerNetwork) -> ProvenRanges:
             f"{path}: expected proven ranges of the network {network.digest}, got {found}"
         )
     try:
-        return _from_arrays(network, stored.description["methods"], stored.arrays)
+        return _from_archive(network, stored)
     except (IndexError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not a valid proven ranges: {error}") from error
 
@@ -154,6 +164,7 @@ def make_proven_ranges(
     inputs: Box,
     bounds: Ranges,
     methods: Mapping[tuple[str, str], tuple[str, ...]],
+    orders: Mapping[str, TapOrder],
     pool: WitnessPool,
 ) -> ProvenRanges:
     """Join bounds and what the inputs in `pool` reach; keep those that are some end's witness."""
@@ -180,6 +191,7 @@ def make_proven_ranges(
         read_only(inputs.high[..., 0]),
         read_only(pool.fingerprints[cases]),
         signals,
+        orders,
     )
 
 
@@ -206,9 +218,9 @@ def _unpacked(packed: Integers, methods: list[str]) -> ProvenEnd:
     return ProvenEnd(bound, reached, case, position, tap, method)
 
 
-def _from_arrays(
-    network: IntegerNetwork, methods: list[str], arrays: archive.Arrays
-) -> ProvenRanges:
+def _from_archive(network: IntegerNetwork, stored: archive.Archive) -> ProvenRanges:
+    description, arrays = stored.description, stored.arrays
+    methods = description["methods"]
     names = [name.removesuffix(".low") for name in arrays if name.endswith(".low")]
     signals = {
         name: ProvenSignal(
@@ -216,9 +228,12 @@ def _from_arrays(
         )
         for name in names
     }
-    return ProvenRanges(
-        network.digest, arrays["input_low"], arrays["input_high"], arrays["fingerprints"], signals
-    )
+    orders = {
+        name: TapOrder(tuple(order["taps"]), order["bits"])
+        for name, order in description["orders"].items()
+    }
+    inputs = arrays["input_low"], arrays["input_high"]
+    return ProvenRanges(network.digest, *inputs, arrays["fingerprints"], signals, orders)
 
 
 def _bits(values: ChannelRange) -> int:

@@ -41,7 +41,7 @@ Index = tuple[int, ...]  # of an element of a feature map, channel last
 
 @dataclass(frozen=True)
 class Target:
-    """The sum of some `taps` of `node`, numbered in the order kh, kw, in, for `output` (its index)."""
+    """The sum of some `taps` of `node`, numbered in `kh, kw, in`, for the output at an index."""
 
     node: str
     output: Index

@@ -16,6 +16,7 @@ and the result is just not exact.
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -27,7 +28,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from dataflow.accumulation import tap_weights
+from dataflow.accumulation import TapOrder, tap_weights
 from dataflow.proven_ranges import (
     CLOSED_FORM,
     CONSTANT,
@@ -49,6 +50,7 @@ from dataflow.ranges import (
     part_name,
 )
 from dataflow.sum_extremes import SumBounds, SumTask, bound_sum, depth
+from dataflow.tap_orders import best_order
 from dataflow.witness_pool import END_SIGNS, WitnessPool
 from dataflow.witness_search import Effort, Goal, search
 from golden.integer_math import signed_bits
@@ -102,6 +104,7 @@ class _Prover:
     progress: Progress
     within: dict[str, ChannelRange] = field(default_factory=dict)
     methods: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    orders: dict[str, TapOrder] = field(default_factory=dict)
 
     def run(self) -> ProvenRanges:
         self.pool = WitnessPool(self.network)
@@ -113,7 +116,7 @@ class _Prover:
         ranges = interval_bounds(self.network, self.input_range, self.within)
         self._name_methods()
         return make_proven_ranges(
-            self.network, self.bounds[INPUT_NAME], ranges, self.methods, self.pool
+            self.network, self.bounds[INPUT_NAME], ranges, self.methods, self.orders, self.pool
         )
 
     def _plain_inputs(self) -> Iterator[npt.NDArray[np.int8]]:
@@ -131,6 +134,7 @@ class _Prover:
     def _prove_sums(self, node: WeightedNode) -> None:
         if node.input == INPUT_NAME:
             self._record(node, {end: (CLOSED_FORM,) * len(node.weights) for end in END_SIGNS})
+            self._order(node, [])
             return
         exact = depth(self.network, node.name) <= EXACT_DEPTH
         single = math.prod(self.network.shapes[node.name][:-1]) == 1
@@ -148,6 +152,7 @@ class _Prover:
             self.pool.add(found)
         self._tighten(node, results)
         self._record(node, self._methods_of(results, MILP if exact else MILP_POOL_FREE))
+        self._order(node, tasks)
 
     def _search(
         self, node: WeightedNode, taps: int | dict[tuple[int, str], int], name: str
@@ -212,6 +217,19 @@ class _Prover:
         self.within[node.name] = ChannelRange(finals[:, 0], finals[:, 1])
         self.within[part_name(node, "partial_sum")] = ChannelRange(partials[:, 0], partials[:, 1])
         self.bounds = element_bounds(self.network, self.input_range, self.within)
+
+    def _order(self, node: WeightedNode, tasks: list[SumTask]) -> None:
+        """Find the best order of additions; a first layer keeps the given one."""
+        ranges = interval_bounds(self.network, self.input_range, self.within)
+        final, partial = ranges[node.name], ranges[part_name(node, "partial_sum")]
+        final_bits = signed_bits(final.minimum, final.maximum)
+        taps = tuple(range(len(tap_weights(node))))
+        order = TapOrder(taps, signed_bits(partial.minimum, partial.maximum))
+        if tasks and order.bits > final_bits:
+            inputs = self.pool.fingerprints
+            solve = functools.partial(self._map, f"{node.name}: order", bound_sum)
+            order = best_order(order, final_bits, tasks, inputs, solve)
+        self.orders[node.name] = order
 
     def _methods_of(self, results: list[SumBounds], solved: str) -> dict[str, tuple[str, ...]]:
         names = [solved if result.solved else INTERVAL for result in results]
