@@ -1,0 +1,169 @@
+"""Compare the widths and signs that RTL declares with those that a network's ranges require.
+
+A table relates signals of the RTL to signals of the network (scripts/width_table.py explains it).
+With a network file, the RTL is this project's accelerator, elaborated with the parameters of
+--config. With --ranges, the report of scripts/bitwidths.py, it is any Verilog that --sources names.
+
+Fails (exit status 1): too few bits, unsigned where a sign is needed, a sign that is lost in an
+expression, a datapath signal that is not mapped, an assignment that cuts bits off without a
+part-select, and a width or sign that pyverilog and pyslang read differently. Too many bits is a
+warning.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dataflow.accelerator import CONFIGURATIONS, Accelerator, parse_configuration
+from dataflow.ranges import ChannelRange, Ranges, interval_bounds
+from dataflow.rtl_parameters import HEADER_FILE, accelerator_header
+from golden import files
+from golden.evidence import json_bytes
+from golden.network import IntegerNetwork
+from scripts.accelerator_simulation import TOP
+from scripts.command_line import Parser, run_command
+from scripts.progress import say
+from scripts.rtl_reading import Design, read_design
+from scripts.rtl_simulation import RTL_FOLDER
+from scripts.width_findings import OK, TOO_WIDE, Finding
+from scripts.width_rules import lint
+from scripts.width_table import read_table
+
+EXAMPLE = "scripts/lint_widths.py weights/NAME/network.npz --config fast"
+LABEL = "label"  # what argmax adds to the signals of a network
+
+
+def main() -> None:
+    """Parse, read, judge, print; exit status 1 where something fails."""
+    flags = _parse()
+    table = read_table(flags.table)
+    if flags.network is None:
+        ranges = report_ranges(flags.ranges)
+        design = read_design(flags.sources, flags.top, flags.include, flags.parameters)
+    else:
+        network = IntegerNetwork.load(flags.network)
+        ranges = network_ranges(network)
+        accelerator = Accelerator(network, parse_configuration(flags.config))
+        design = read_accelerator(accelerator, flags.rtl_dir)
+    findings = lint(design, table, ranges, flags.table)
+    _print(findings, flags.all)
+    if flags.json is not None:
+        files.write_bytes(flags.json, json_bytes({"findings": [asdict(one) for one in findings]}))
+    if any(finding.fails for finding in findings):
+        raise SystemExit(1)
+
+
+def network_ranges(network: IntegerNetwork) -> Ranges:
+    """Return what every signal of `network` may hold, the index of the best label included."""
+    return {**interval_bounds(network), LABEL: _span(0, len(network.labels) - 1)}
+
+
+def report_ranges(path: Path) -> Ranges:
+    """Return the bounds in a report of scripts/bitwidths.py.
+
+    Only the names and bounds of its signals are read, and its labels if it has any. Raises
+    ValueError for anything else.
+    """
+    try:
+        report = json.loads(files.read_text(path))
+        ranges = {
+            signal["name"]: _span(signal["bound"]["low"], signal["bound"]["high"])
+            for layer in report["layers"]
+            for signal in layer["signals"]
+        }
+        labels = report.get("network", {}).get("labels", [])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path}: expected a report of scripts/bitwidths.py, {error!r}") from error
+    return ranges | ({LABEL: _span(0, len(labels) - 1)} if labels else {})
+
+
+def read_accelerator(accelerator: Accelerator, rtl_folder: Path = RTL_FOLDER) -> Design:
+    """Read this project's RTL with the parameters of `accelerator`."""
+    with tempfile.TemporaryDirectory() as name:
+        files.write_text(Path(name) / HEADER_FILE, accelerator_header(accelerator))
+        return read_design(sorted(rtl_folder.glob("*.v")), TOP, [Path(name)])
+
+
+def _span(low: int, high: int) -> ChannelRange:
+    if not low <= high:
+        raise ValueError(f"expected low <= high, got {low} and {high}")
+    return ChannelRange(np.array([low]), np.array([high]))
+
+
+def _parse() -> argparse.Namespace:
+    parser = Parser(__doc__, EXAMPLE)
+    add = parser.add_argument
+    add("network", type=Path, nargs="?", help="the network file, for this project's RTL")
+    names = ", ".join(CONFIGURATIONS)
+    add("--config", default="fast", help=f"{names}, or such as conv_1=window,dw_conv=row")
+    add("--rtl_dir", type=Path, default=Path("rtl_ref"), help="folder of this project's Verilog")
+    add("--table", type=Path, default=Path("rtl_ref/width_map.toml"), help="which signal is which")
+    add("--ranges", type=Path, help="bit_widths.json, for any other RTL")
+    add("--sources", type=Path, nargs="+", default=(), help="Verilog files, with --ranges")
+    add("--top", help="the top module of --sources")
+    add("--include", type=Path, nargs="+", default=(), help="folders that `include searches")
+    add("--parameters", nargs="+", default=(), metavar="NAME=VALUE", help="parameters of --top")
+    add("--all", action="store_true", help="print the signals that are right, too")
+    add("--json", type=Path, help="write the findings to this file")
+    flags = parser.parse_args()
+    if (flags.network is None) == (flags.ranges is None):
+        parser.error("flags: expected either a network or --ranges")
+    if flags.ranges is not None and not (flags.sources and flags.top):
+        parser.error("--ranges: expected --sources and --top with it")
+    for setting in flags.parameters:
+        if not all(setting.partition("=")):
+            parser.error(f"--parameters: expected NAME=VALUE, got {setting}")
+    return flags
+
+
+def _print(findings: tuple[Finding, ...], everything: bool) -> None:
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for heading in ("module", "signal", "network signal"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("required", "declared"):
+        table.add_column(heading, justify="right")
+    table.add_column("verdict", overflow="fold")
+    for finding in findings:
+        if everything or finding.verdict != OK:
+            table.add_row(*_cells(finding))
+    if table.row_count:
+        # A file or a pipe has no width of its own; 80 columns would fold every other line.
+        Console(width=None if sys.stdout.isatty() else 140).print(table)
+    counts = Counter(finding.verdict for finding in findings)
+    say(
+        f"failures: {sum(finding.fails for finding in findings)}, warnings: {counts[TOO_WIDE]}, "
+        f"wasted bits: {sum(finding.wasted_bits for finding in findings)}, right: {counts[OK]}"
+    )
+
+
+def _cells(finding: Finding) -> tuple[str | Text, ...]:
+    def bits(number: int | None) -> str:
+        lanes = f"{finding.lanes} x " if finding.lanes > 1 else ""
+        return "" if number is None else f"{lanes}{number}"
+
+    verdict = f"{finding.verdict}: {finding.text}" if finding.text else finding.verdict
+    color = "red" if finding.fails else "yellow" if finding.verdict == TOO_WIDE else "green"
+    return (
+        finding.module,
+        finding.signal,
+        finding.network_signal,
+        bits(finding.required_bits),
+        bits(finding.declared_bits),
+        Text(verdict, style=color),  # no markup: it quotes Verilog
+    )
+
+
+if __name__ == "__main__":
+    run_command(main)
