@@ -48,8 +48,9 @@ class Checkpoint:
 
     @property
     def name(self) -> str:
-        """File name: architecture, accuracy in hundredths of a per cent, step."""
-        return f"ds_cnn_{round(self.accuracy * 10_000):04d}.ckpt-{self.step}.npz"
+        """File name: architecture, accuracy in hundredths of a per cent, step, and if shrunk."""
+        suffix = "-shrunk" if "shrunk_from" in self.training else ""
+        return f"ds_cnn_{round(self.accuracy * 10_000):04d}.ckpt-{self.step}{suffix}.npz"
 
     def network(self) -> IntegerNetwork:
         """Return the integers that the forward pass of these weights computes with."""

@@ -239,6 +239,37 @@ def integer_network(
     return IntegerNetwork(nodes, tuple(labels), (features.frames, features.coefficients), features)
 
 
+def model_of(network: IntegerNetwork) -> tuple[ModelSize, Parameters]:
+    """Return size and latent parameters of a model that computes `network`: the way back.
+
+    Raises ValueError for a network of another topology than `integer_network` makes.
+    """
+    try:
+        conv, depthwise, pointwise, last = network.weighted_nodes
+        shifts = [node.shift for node in network.nodes if isinstance(node, ShiftRelu)]
+        assert isinstance(conv, Convolution) and isinstance(depthwise, DepthwiseConvolution)
+        assert isinstance(pointwise, Convolution) and isinstance(last, FullyConnected)
+        first = (*conv.weights.shape[:3], *conv.stride)
+        second = (len(pointwise.weights), *depthwise.weights.shape[1:3], *depthwise.stride)
+        size = ModelSize.parse((2, *first, *second), shifts)
+        integers = {
+            CONV_1: conv.weights.transpose(1, 2, 3, 0),
+            DW_CONV: depthwise.weights.transpose(1, 2, 0, 3),
+            PW_CONV: pointwise.weights.transpose(1, 2, 3, 0),
+            FC1: last.weights.T,
+            FC1_BIASES: last.biases,
+        }
+        parameters = {
+            name: (values / WEIGHT_STEPS).astype(np.float32) for name, values in integers.items()
+        }
+        again = integer_network(size, parameters, network.labels, network.features)
+    except (AssertionError, ValueError) as error:
+        raise ValueError(f"network: expected one of a two-layer DS-CNN: {error}") from error
+    if again.digest != network.digest:
+        raise ValueError("network: expected one of a two-layer DS-CNN, got another topology")
+    return size, parameters
+
+
 def _integers(name: str, latent: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
     try:
         rounded = round_to_integers(latent * np.float32(WEIGHT_STEPS))

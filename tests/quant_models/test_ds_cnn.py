@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dataflow.ranges import magnitude_bound
 from golden import reference
-from golden.network import FeatureSettings, IntegerNetwork
+from golden.network import INPUT_NAME, FeatureSettings, FullyConnected, IntegerNetwork
 from quant_models.ds_cnn import (
     CONV_1,
     DEFAULT_MODEL_SIZE_INFO,
@@ -23,8 +23,9 @@ from quant_models.ds_cnn import (
     ModelSize,
     Parameters,
     integer_network,
+    model_of,
 )
-from tests.checkpoints import SMALL, random_parameters
+from tests.checkpoints import SMALL, random_checkpoint, random_parameters
 from tests.networks import LABELS, features_for, label_names, random_fingerprints
 
 FLOAT32_EXACT = 2**24
@@ -320,3 +321,20 @@ def test_the_float_twin_differs_in_the_quantisers_alone() -> None:
     fingerprints = random_fingerprints(0, 3)
     quantised, plain = (model.layer_values(fingerprints) for model in twins)
     assert all(np.array_equal(quantised[name], plain[name]) for name in quantised)
+
+
+def test_a_model_made_from_a_network_computes_that_network() -> None:
+    checkpoint = random_checkpoint(1)
+    network = checkpoint.network()
+    size, parameters = model_of(network)
+    assert size == checkpoint.size
+    again = integer_network(size, parameters, network.labels, network.features)
+    assert again.digest == network.digest
+
+
+def test_a_network_of_another_topology_has_no_model() -> None:
+    weights, biases = np.ones((2, 300), np.int8), np.zeros(2, np.int32)
+    layer = FullyConnected("fc1", INPUT_NAME, weights, biases)
+    network = IntegerNetwork((layer,), label_names(2), (30, 10), features_for((30, 10)))
+    with pytest.raises(ValueError, match="expected one of a two-layer DS-CNN"):
+        model_of(network)
