@@ -139,8 +139,8 @@ class _Prover:
         exact = depth(self.network, node.name) <= EXACT_DEPTH
         single = math.prod(self.network.shapes[node.name][:-1]) == 1
         if not exact and single:
-            self._search(node, len(tap_weights(node)), node.name)
-            self._search(node, self._worst_taps(node), part_name(node, "partial_sum"))
+            self._search(node, node.name)
+            self._search(node, part_name(node, "partial_sum"))
         tasks = [
             self._task(node, channel, end, exact)
             for channel in range(len(node.weights))
@@ -154,40 +154,40 @@ class _Prover:
         self._record(node, self._methods_of(results, MILP if exact else MILP_POOL_FREE))
         self._order(node, tasks)
 
-    def _search(
-        self, node: WeightedNode, taps: int | dict[tuple[int, str], int], name: str
-    ) -> None:
+    def _search(self, node: WeightedNode, name: str) -> None:
         """Look for witnesses, longer where the first ones need fewer bits than the bound."""
         for effort in (FIRST_EFFORT, Effort(rounds=self.budget.rounds)):
-            bound = interval_bounds(self.network, self.input_range, self.within)[name]
-            goals = []
-            for channel in range(len(node.weights)):
-                reached = self.pool.range(name)
-                enough = signed_bits(int(reached.low[channel]), int(reached.high[channel]))
-                for end, sign in END_SIGNS.items():
-                    value = int(getattr(bound, end)[channel])
-                    if signed_bits(min(value, 0), max(value, 0)) > enough:
-                        count = taps if isinstance(taps, int) else taps[channel, end]
-                        goals.append(Goal(self.network, node, channel, count, sign))
             box = self.bounds[INPUT_NAME]
-            tasks = [(goal, box, effort) for goal in goals]
+            tasks = [(goal, box, effort) for goal in self._goals(node, name)]
             found = list(self._map(f"{node.name}: witnesses", _search_task, tasks))
             if found:
                 self.pool.add(found)
 
-    def _worst_taps(self, node: WeightedNode) -> dict[tuple[int, str], int]:
-        """Return for each channel and end after how many taps its partial sum went furthest."""
-        name = part_name(node, "partial_sum")
-        return {
-            (channel, end): int(self.pool.reach[name, end].tap[channel]) + 1
-            for channel in range(len(node.weights))
-            for end in END_SIGNS
-        }
+    def _goals(self, node: WeightedNode, name: str) -> Iterator[Goal]:
+        """Yield the sums to search for, or the partial sums that go beyond the last one."""
+        count = len(tap_weights(node))
+        for channel, end in self._short_of_bits(name):
+            tap = int(self.pool.reach[name, end].tap[channel])  # -1 for the last sum
+            if tap < count - 1:
+                taps = count if tap < 0 else tap + 1
+                yield Goal(self.network, node, channel, taps, END_SIGNS[end])
+
+    def _short_of_bits(self, name: str) -> Iterator[tuple[int, str]]:
+        """Yield channel and end where the bound needs more bits than what is reached."""
+        bound = interval_bounds(self.network, self.input_range, self.within)[name]
+        for channel in range(len(bound.low)):
+            for end in END_SIGNS:
+                value = int(getattr(bound, end)[channel])
+                if signed_bits(min(value, 0), max(value, 0)) > self._reached_bits(name, channel):
+                    yield channel, end
+
+    def _reached_bits(self, name: str, channel: int) -> int:
+        reached = self.pool.range(name)
+        return signed_bits(int(reached.low[channel]), int(reached.high[channel]))
 
     def _task(self, node: WeightedNode, channel: int, end: str, exact: bool) -> SumTask:
         partial_name = part_name(node, "partial_sum")
-        reached = self.pool.range(partial_name)
-        enough = signed_bits(int(reached.low[channel]), int(reached.high[channel]))
+        enough = (self._reached_bits(node.name, channel), self._reached_bits(partial_name, channel))
         return SumTask(
             network=self.network,
             bounds=self.bounds,

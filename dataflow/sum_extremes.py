@@ -29,8 +29,9 @@ class SumTask:
 
     The taps are added in `order`, of their numbers in `kh, kw, in`; None is that order itself.
     `reached_final` and `reached_partial` are values that inputs are known to reach. With
-    `enough_bits`, bounds matter only where they need more bits than that; without, they are driven
-    down to what is reached. `free` and `seconds` as in `dataflow.range_model.extreme`.
+    `enough_bits` (of the last sum, of any), bounds matter only where they need more bits than that;
+    without, they are driven down to what is reached. `free` and `seconds` as in
+    `dataflow.range_model.extreme`.
     """
 
     network: IntegerNetwork
@@ -41,7 +42,7 @@ class SumTask:
     reached_final: int
     reached_partial: int
     order: tuple[int, ...] | None = None
-    enough_bits: int | None = None
+    enough_bits: tuple[int, int] | None = None
     free: frozenset[str] = frozenset()
     seconds: float = math.inf
 
@@ -70,10 +71,11 @@ def bound_sum(task: SumTask) -> SumBounds:
     everything = _candidates(task)
     last = [item for item in everything if len(item.target.taps) == len(tap_weights(task.node))]
     result = SumBounds(0, 0)
-    result.final, reached = _drive(task, last, task.reached_final, result)
+    enough_final, enough_partial = task.enough_bits or (None, None)
+    result.final, reached = _drive(task, last, task.reached_final, enough_final, result)
     ahead = max(task.sign * task.reached_partial, task.sign * reached) * task.sign
     earlier = [item for item in everything if item not in last]
-    partial, _ = _drive(task, earlier, ahead, result)
+    partial, _ = _drive(task, earlier, ahead, enough_partial, result)
     result.partial = task.sign * max(task.sign * partial, task.sign * result.final)
     return result
 
@@ -88,12 +90,16 @@ def depth(network: IntegerNetwork, name: str) -> int:
 
 
 def _drive(
-    task: SumTask, candidates: list[_Candidate], reached: int, result: SumBounds
+    task: SumTask,
+    candidates: list[_Candidate],
+    reached: int,
+    enough_bits: int | None,
+    result: SumBounds,
 ) -> tuple[int, int]:
     """Solve candidates until none matters; return the bound over all and what is reached."""
     sign, bound = task.sign, reached
     for candidate in sorted(candidates, key=lambda item: -sign * item.interval):
-        if _settled(task, candidate.interval, reached):
+        if _settled(task, candidate.interval, reached, enough_bits):
             return sign * max(sign * bound, sign * candidate.interval), reached
         result.solved = True
         solution = extreme(
@@ -115,12 +121,12 @@ def _drive(
     return sign * max(sign * bound, sign * reached), reached
 
 
-def _settled(task: SumTask, interval: int, reached: int) -> bool:
+def _settled(task: SumTask, interval: int, reached: int, enough_bits: int | None) -> bool:
     if task.node.input in task.free:  # a program could only repeat the interval bound
         return True
-    if task.enough_bits is None:
+    if enough_bits is None:
         return task.sign * interval <= task.sign * reached
-    return signed_bits(min(interval, 0), max(interval, 0)) <= task.enough_bits
+    return signed_bits(min(interval, 0), max(interval, 0)) <= enough_bits
 
 
 def _candidates(task: SumTask) -> list[_Candidate]:

@@ -59,7 +59,8 @@ def best_order(
 def _in_order(task: SumTask, taps: tuple[int, ...], enough_bits: int) -> SumTask:
     """Ask for the partial sums of another order; only the last one is known to be reached in it."""
     reached = task.reached_final
-    return replace(task, order=taps, reached_partial=reached, enough_bits=enough_bits)
+    enough = enough_bits, enough_bits
+    return replace(task, order=taps, reached_partial=reached, enough_bits=enough)
 
 
 def _products(

@@ -1,0 +1,74 @@
+"""What accumulators need: for the worst partial sum, for the last one alone, in the best order.
+
+An adder of n bits computes modulo 2**n, and additions modulo 2**n do not depend on what wrapped
+before: after the last tap it holds the true sum modulo 2**n. If the true sum lies within
+-2**(n-1)..2**(n-1) - 1, that residue is the sum. So n bits for the *last* sum are enough, in any
+order and in any tree, as long as nothing reads the accumulator in between and nothing saturates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dataflow.accumulation import TapOrder
+from dataflow.proven_ranges import ProvenRanges
+from dataflow.ranges import ChannelRange, Ranges, part_name
+from golden.integer_math import signed_bits
+from golden.network import IntegerNetwork
+
+
+@dataclass(frozen=True)
+class AccumulatorBits:
+    """Two's-complement bits of one layer's accumulator, from bounds that hold for every input.
+
+    `worst_bits` hold every partial sum in the order kh, kw, in, `last_bits` the last one alone;
+    `best` is the order found whose partial sums need fewest. `saving_channels` would each need
+    fewer bits for the last sum alone.
+    """
+
+    layer: str
+    worst_bits: int
+    last_bits: int
+    best: TapOrder
+    saving_channels: tuple[int, ...]
+
+    @property
+    def saved_bits(self) -> int:
+        """Bits that the layer's accumulator saves where only the last sum must fit."""
+        return self.worst_bits - self.last_bits
+
+
+def accumulator_bits(network: IntegerNetwork, ranges: ProvenRanges) -> tuple[AccumulatorBits, ...]:
+    """Return the accumulator of every layer with weights, in order."""
+    bounds = ranges.bounds
+    rows = []
+    for node in network.weighted_nodes:
+        partial, last = bounds[part_name(node, "partial_sum")], bounds[node.name]
+        saving = tuple(
+            channel
+            for channel, (worst, alone) in enumerate(
+                zip(_channel_bits(partial), _channel_bits(last), strict=True)
+            )
+            if alone < worst
+        )
+        rows.append(
+            AccumulatorBits(
+                node.name,
+                signed_bits(partial.minimum, partial.maximum),
+                signed_bits(last.minimum, last.maximum),
+                ranges.orders[node.name],
+                saving,
+            )
+        )
+    return tuple(rows)
+
+
+def last_sums_only(network: IntegerNetwork, ranges: Ranges) -> Ranges:
+    """Return ranges in which only the last sum of every accumulator counts."""
+    last = {part_name(node, "partial_sum"): ranges[node.name] for node in network.weighted_nodes}
+    return {**ranges, **last}
+
+
+def _channel_bits(bounds: ChannelRange) -> list[int]:
+    pairs = zip(bounds.low.tolist(), bounds.high.tolist(), strict=True)
+    return [signed_bits(low, high) for low, high in pairs]
