@@ -119,6 +119,11 @@ def test_a_network_too_deep_for_programs_is_bounded_and_searched() -> None:
         assert ranges.signals[exact].exact, exact
     assert ranges.signals["dw_conv.partial_sum"].methods == (MILP,)
     assert ranges.signals["pw_conv"].methods == (INTERVAL,)
+    weights = network.node("pw_conv").weights[:, 0, 0].astype(int)
+    pooled = ranges.bounds["max_pool"].high
+    highest = (np.maximum(weights, 0) * pooled).sum(axis=1)
+    assert ranges.bounds["pw_conv"].high.tolist() == highest.tolist()
+    assert ranges.bounds["pw_conv.partial_sum"].high.tolist() == highest.tolist()
     assert set(ranges.signals["fc1"].methods) <= {INTERVAL, MILP_POOL_FREE}
     interval = interval_bounds(network)
     assert ranges.bounds["dw_conv"].maximum < interval["dw_conv"].maximum
