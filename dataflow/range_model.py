@@ -8,8 +8,9 @@ half of the binary variables are not needed. (V. Tjeng, K. Xiao, R. Tedrake, "Ev
 of Neural Networks with Mixed Integer Programming", 2019, for ReLU and maximum.)
 
 HiGHS computes in floating point, with tolerances of 1e-6. The sum is an integer, so rounding its
-bound to the nearest one absorbs an error of up to a half. A bound counts as exact only where
-integer arithmetic confirms an input that reaches it.
+bound to the nearest one absorbs an error of up to a half; programs with numbers so large that a
+tolerance could amount to more are not solved. A bound counts as exact only where integer arithmetic
+confirms an input that reaches it.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ from golden.network import (
 from golden.reference import same_padding
 
 Index = tuple[int, ...]  # of an element of a feature map, channel last
+
+_LARGEST_NUMBER = 2**24  # in a program; a tolerance of 1e-6 of it is still a small number
 
 
 @dataclass(frozen=True)
@@ -76,13 +79,15 @@ def extreme(
     outputs of the nodes in `free` are taken as independent of one another within their bounds, and
     nothing before them is modelled: the bound may then be wider than the truth.
 
-    Returns None where time ran out before there was any bound. Raises RuntimeError, naming the
-    node, if the solver fails or finds no input at all, which cannot be.
+    Returns None where there is no bound: time ran out before, or numbers are too large. Raises
+    RuntimeError, naming the node, if the solver fails or finds no input at all, which cannot be.
     """
     model = _Model(network, bounds, free)
     objective = model.sum_of(target, sign)
     if not objective.terms:
         return Solution(objective.constant, model.fingerprint({}), True)
+    if model.largest_number() > _LARGEST_NUMBER:
+        return None
     result = model.maximise(objective, sign, seconds)
     if result.status not in (0, 1):
         raise RuntimeError(f"{target.node}: internal error: the solver says {result.message!r}")
@@ -154,6 +159,11 @@ class _Model:
         node = self._network.node(target.node)
         assert isinstance(node, WeightedNode)
         return self._sum(node, target.output, side, target.taps)
+
+    def largest_number(self) -> int:
+        """Return the largest magnitude among coefficients, limits and bounds."""
+        coefficients = (abs(number) for row in self._rows for number in row.values())
+        return max(map(abs, (*coefficients, *self._limits, *self._lows, *self._highs)), default=0)
 
     def maximise(self, objective: _Linear, sign: int, seconds: float) -> OptimizeResult:
         """Maximise `sign` times the terms of `objective`; the result's `fun` is the negative."""

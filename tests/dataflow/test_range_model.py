@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from dataflow.range_model import Target, extreme
 from dataflow.ranges import Box, element_bounds
 from golden import reference
-from tests.networks import random_network
+from golden.network import INPUT_NAME, FullyConnected, IntegerNetwork, ShiftRelu
+from tests.networks import features_for, label_names, random_network
 
 NETWORK = random_network(1, filters=2, outputs=2)
 BOUNDS = element_bounds(NETWORK)
@@ -33,6 +36,22 @@ def test_pooled_values_that_are_free_bound_from_outside() -> None:
 
 def test_without_time_there_is_no_bound() -> None:
     assert extreme(NETWORK, BOUNDS, Target("dw_conv", (5, 1, 0), ALL_TAPS), 1, seconds=0) is None
+
+
+def test_numbers_beyond_the_precision_of_the_solver_are_left_to_interval_arithmetic() -> None:
+    hidden = FullyConnected("hidden", INPUT_NAME, np.ones((1, 4), int), np.array([2**24 - 64]))
+    nodes = (
+        hidden,
+        ShiftRelu("relu", "hidden", 0),
+        FullyConnected("logits", "relu", np.array([[-1]]), np.array([0])),
+    )
+    shape = (2, 2)
+    for bias, solved in ((2**24 - 128, True), (2**24 + 128, False)):
+        changed = (dataclasses.replace(hidden, biases=np.array([bias])), *nodes[1:])
+        network = IntegerNetwork(changed, label_names(1), shape, features_for(shape))
+        target = Target("logits", (0,), frozenset({0}))
+        solution = extreme(network, element_bounds(network), target, 1)
+        assert (solution is not None and solution.bound == 4 * 32 - bias) is solved
 
 
 def test_a_program_without_solution_is_an_internal_error_that_names_the_layer() -> None:
