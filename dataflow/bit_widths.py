@@ -97,8 +97,9 @@ def layer_widths(
 ) -> tuple[LayerWidths, ...]:
     """Return the widths of every weighted layer of `network`, in order.
 
-    `bounds` must hold for every input (`dataflow.ranges.interval_bounds`); `observed` is reported
-    beside them and changes no width. Without it, weights and biases alone count as observed.
+    `bounds` must hold for every input (`dataflow.ranges.interval_bounds`, or the proven ones of
+    `dataflow.proven_ranges`); `observed` is reported beside them and changes no width. Without it,
+    weights and biases alone count as observed.
     """
     return tuple(_widths_of(network, node, bounds, observed) for node in network.weighted_nodes)
 

@@ -1,8 +1,8 @@
 """The bit-width report as pictures: one a layer, and an overview of all signals.
 
-A panel shows one signal: the histogram of its values with logarithmic counts, and three brackets
-whose legs stand at the limits of what was observed, what the interval bound allows, and what the
-register holds.
+A panel shows one signal: the histogram of its values with logarithmic counts, and brackets whose
+legs stand at the limits of what was observed, what witnesses reach, what is proven, what interval
+arithmetic allows, and what the register holds. Ranges that are equal share a bracket.
 """
 
 from __future__ import annotations
@@ -17,30 +17,44 @@ from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 from matplotlib.ticker import MaxNLocator
 
-from dataflow.bit_widths import LayerWidths, SignalWidth
-from dataflow.observed import Histogram
-from golden.network import INPUT_NAME
+from dataflow.bit_widths import SignalWidth
+from dataflow.observed import Histogram, constant_histograms
+from dataflow.ranges import ChannelRange
+from dataflow.width_report import ReportedSignal, WidthReport, range_bits
+from golden.integer_math import signed_bits
 
-_OBSERVED, _BOUND, _REGISTER = "#3b6ea5", "#c8641b", "#444444"
+_COLOURS = {
+    "observed": "#3b6ea5",
+    "witness": "#2e8b57",
+    "proven": "#8e3b8a",
+    "interval": "#c8641b",
+    "register": "#444444",
+}
 _COLUMNS = 3
-_HISTOGRAM_SHARE = 0.52  # of a panel's height; the brackets stand above it
+# Shares of a panel's height: brackets hang from the top, the histogram takes what they leave.
+_HIGHEST_BRACKET, _BRACKET_STEP, _HISTOGRAM_MARGIN = 0.92, 0.11, 0.06
 _DOTS_PER_INCH = 100
 
+Limits = tuple[int, int]
 
-def layer_figure(
-    layer: LayerWidths, histograms: Mapping[str, Histogram], clips: int | None
-) -> bytes:
-    """Draw the signals of a layer, observed on `clips` clips (None: on none); return the PNG.
 
-    A signal without histogram shows its ranges. The input is drawn only in the first layer;
-    elsewhere it is the output of an earlier one.
+def layer_figure(report: WidthReport, layer: str) -> bytes:
+    """Draw the signals that `layer` is the first to have; return the PNG.
+
+    A signal without histogram shows its ranges.
     """
-    signals = [item for item in layer.signals if item.role != "input" or item.name == INPUT_NAME]
+    signals = [signal for signal in report.signals.values() if signal.layer == layer]
+    seen = report.observation
+    histograms: Mapping[str, Histogram] = (
+        constant_histograms(report.network) if seen is None else seen.histograms
+    )
     rows = -(-len(signals) // _COLUMNS)
-    height = 3.0 * rows + 0.9
+    height = 3.6 * rows + 0.9
     figure = Figure(figsize=(13, height), dpi=_DOTS_PER_INCH)
-    figure.suptitle(f"{layer.name} ({layer.kind})", x=0.06, ha="left", weight="bold")
-    data = "no clips observed" if clips is None else f"values observed on {clips:,} clips"
+    figure.suptitle(
+        f"{layer} ({report.network.node(layer).kind})", x=0.06, ha="left", weight="bold"
+    )
+    data = "no clips observed" if seen is None else f"values observed on {seen.clips:,} clips"
     figure.text(
         0.985,
         1 - 0.3 / height,
@@ -54,80 +68,107 @@ def layer_figure(
     for axes in panels.flat[len(signals) :]:
         axes.set_axis_off()
     bottom, top = 0.35 / height, 1 - 0.8 / height
-    figure.subplots_adjust(left=0.06, right=0.985, bottom=bottom, top=top, wspace=0.2, hspace=0.35)
+    figure.subplots_adjust(left=0.06, right=0.985, bottom=bottom, top=top, wspace=0.2, hspace=0.3)
     return _png(figure)
 
 
-def overview_figure(widths: tuple[LayerWidths, ...]) -> bytes:
-    """Draw the bits of every signal of the network, bounded and observed, and return the PNG."""
-    signals = [signal for layer in widths for signal in layer.signals if signal.role != "input"]
-    places = range(len(signals))
-    figure = Figure(figsize=(10, 0.3 * len(signals) + 1.3), dpi=_DOTS_PER_INCH)
+def overview_figure(report: WidthReport) -> bytes:
+    """Draw the bits of every signal of the network as each kind of range needs them; a PNG."""
+    signals = list(report.signals.values())
+    figure = Figure(figsize=(10, 0.3 * len(signals) + 1.4), dpi=_DOTS_PER_INCH)
     axes = figure.subplots()
-    bits = [signal.signed_bits for signal in signals]
-    axes.barh(places, bits, color=_BOUND, alpha=0.45, label="needed by the interval bound")
-    seen = {place: signals[place].observed_bits or 0 for place in places if signals[place].observed}
-    axes.plot(
-        list(seen.values()),
-        list(seen),
-        "D",
-        color=_OBSERVED,
-        label="needed by the observed values",
-    )
-    for place, count in zip(places, bits, strict=True):
-        axes.text(count + 0.35, place, str(count), va="center", fontsize=9)
-    axes.set_yticks(places, [_title(signal) for signal in signals], fontsize=9)
-    axes.invert_yaxis()
-    axes.set_xlim(0, max(bits) + 1.5)
+    interval = [range_bits(signal.interval) for signal in signals]
+    places = range(len(signals))
+    axes.barh(places, interval, color=_COLOURS["interval"], alpha=0.35, label="interval bound")
+    if report.proven is not None:
+        proven = [signal.width.signed_bits for signal in signals]
+        axes.barh(places, proven, 0.5, color=_COLOURS["proven"], alpha=0.6, label="proven bound")
+        _draw_marks(axes, [signal.reached for signal in signals], "witness", "|")
+    _draw_marks(axes, [signal.width.observed for signal in signals], "observed", "D")
+    for place, signal in enumerate(signals):
+        bits = signal.width.signed_bits
+        axes.text(interval[place] + 0.35, place, str(bits), va="center", fontsize=9)
+    axes.set_yticks(places, [_title(signal.width) for signal in signals], fontsize=9)
+    axes.set_ylim(len(signals) - 0.4, -0.6)
+    axes.set_xlim(0, max(interval) + 1.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("bits, two's complement")
+    axes.set_xlabel("bits, two's complement; the number is the width")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=2, frameon=False)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=4, frameon=False)
     figure.subplots_adjust(left=0.24, right=0.98, bottom=0.1, top=0.92)
     return _png(figure)
 
 
-def _draw_panel(axes: Axes, signal: SignalWidth, histogram: Histogram | None) -> None:
-    axes.text(0, 1.03, _title(signal), transform=axes.transAxes, fontsize=10, weight="bold")
+def _draw_marks(axes: Axes, ranges: list[ChannelRange | None], kind: str, marker: str) -> None:
+    bits = {place: range_bits(values) for place, values in enumerate(ranges) if values is not None}
+    axes.plot(
+        list(bits.values()),
+        list(bits),
+        marker,
+        color=_COLOURS[kind],
+        markersize=12 if marker == "|" else 5,
+        markeredgewidth=2.5 if marker == "|" else 1,
+        label=kind,
+    )
+
+
+def _draw_panel(axes: Axes, signal: ReportedSignal, histogram: Histogram | None) -> None:
+    title = _title(signal.width)
+    axes.text(0, 1.03, title, transform=axes.transAxes, fontsize=10, weight="bold")
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
+    brackets = _brackets(signal)
+    heights = _HIGHEST_BRACKET - _BRACKET_STEP * np.arange(len(brackets))
     if histogram is None:
         axes.set_ylim(0, 1)
         axes.set_yticks([])
     else:
-        _draw_histogram(axes, histogram)
-    low, high = _register_limits(signal)
+        _draw_histogram(axes, histogram, heights[-1] - _HISTOGRAM_MARGIN)
+    low = min(limits[0] for limits, _, _ in brackets)
+    high = max(limits[1] for limits, _, _ in brackets)
     margin = 0.03 * (high - low) + 0.5
     axes.set_xlim(low - margin, high + margin)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.xaxis.set_major_formatter(lambda value, _: _grouped(int(value)))
-    if signal.observed is not None:
-        seen = signal.observed.minimum, signal.observed.maximum
-        _draw_bracket(
-            axes, 0.60, seen, _OBSERVED, f"observed {_span(*seen)}: {signal.observed_bits} bits"
-        )
-    bound = signal.bound.minimum, signal.bound.maximum
-    _draw_bracket(axes, 0.75, bound, _BOUND, f"bound {_span(*bound)}")
-    _draw_bracket(axes, 0.90, (low, high), _REGISTER, _register_text(signal))
+    for height, (limits, colour, text) in zip(heights, reversed(brackets), strict=True):
+        _draw_bracket(axes, height, limits, colour, text)
 
 
-def _draw_histogram(axes: Axes, histogram: Histogram) -> None:
+def _brackets(signal: ReportedSignal) -> list[tuple[Limits, str, str]]:
+    """Return limits, colour and text of the brackets, narrow ones first; equal ranges share one."""
+    ranges = {"observed": signal.width.observed, "witness": signal.reached}
+    if signal.proven is not None:
+        ranges["proven"] = signal.width.bound
+    ranges["interval"] = signal.interval
+    names: dict[Limits, list[str]] = {}
+    for name, values in ranges.items():
+        if values is not None:
+            names.setdefault((values.minimum, values.maximum), []).append(name)
+    brackets = []
+    for limits, kinds in names.items():
+        text = "all ranges" if len(kinds) == len(ranges) > 2 else " = ".join(kinds)
+        brackets.append((limits, _COLOURS[kinds[-1]], f"{text} {_span(*limits)}"))
+    register = _register_limits(signal.width), _COLOURS["register"], _register_text(signal.width)
+    return sorted([*brackets, register], key=lambda bracket: bracket[0][1] - bracket[0][0])
+
+
+def _draw_histogram(axes: Axes, histogram: Histogram, share: float) -> None:
+    """Draw bars, the highest of which takes `share` of the panel's height."""
     edges = histogram.start - 0.5 + histogram.step * np.arange(len(histogram.counts) + 1)
     # The limits are known: an artist that is not asked for its own is drawn three times as fast.
+    colour = _COLOURS["observed"]
     axes.add_artist(
-        StepPatch(histogram.counts, edges, baseline=0.5, color=_OBSERVED, alpha=0.75, linewidth=0)
+        StepPatch(histogram.counts, edges, baseline=0.5, color=colour, alpha=0.75, linewidth=0)
     )
     decades = np.log10(2.0 * histogram.counts.max())  # from the baseline to the highest bar
     axes.set_yscale("log")
-    axes.set_ylim(0.5, 0.5 * 10 ** (decades / _HISTOGRAM_SHARE))
+    axes.set_ylim(0.5, 0.5 * 10 ** (decades / share))
     powers = range(0, int(np.log10(histogram.counts.max())) + 1, 1 + int(decades) // 5)
     axes.set_yticks([10**power for power in powers], [f"{10**power:,}" for power in powers])
     axes.minorticks_off()
 
 
-def _draw_bracket(
-    axes: Axes, height: float, limits: tuple[int, int], colour: str, text: str
-) -> None:
+def _draw_bracket(axes: Axes, height: float, limits: Limits, colour: str, text: str) -> None:
     """Draw legs at both limits, joined at `height` (a share of the panel), and a text above."""
     low, high = limits
     axes.plot(
@@ -139,7 +180,7 @@ def _draw_bracket(
     )
     axes.text(
         0.5,
-        height + 0.015,
+        height + 0.012,
         text,
         transform=axes.transAxes,
         ha="center",
@@ -150,7 +191,7 @@ def _draw_bracket(
     )
 
 
-def _register_limits(signal: SignalWidth) -> tuple[int, int]:
+def _register_limits(signal: SignalWidth) -> Limits:
     if signal.unsigned_bits is not None:
         return 0, 2**signal.unsigned_bits - 1
     half: int = 2 ** (signal.signed_bits - 1)
@@ -169,7 +210,8 @@ def _title(signal: SignalWidth) -> str:
 
 
 def _span(low: int, high: int) -> str:
-    return f"{_grouped(low)} to {_grouped(high)}"
+    bits = signed_bits(low, high)
+    return f"{_grouped(low)} to {_grouped(high)}: {bits} bits"
 
 
 def _grouped(value: int) -> str:

@@ -1,11 +1,14 @@
-"""The bit-width report as files: JSON for programs, CSV for a spreadsheet.
+"""The bit-width report: every range of every signal side by side, and as JSON.
 
-`report` returns this structure; the JSON file is its text.
+The JSON file holds this structure.
 
-    schema              1; a change of meaning of any key raises it
+    schema              2; a change of meaning of any key raises it
     network             digest (SHA-256, hexadecimal), labels
     input_range         [low, high]: the fingerprint values for which the bounds hold
+    widths_follow       `proven` or `interval`: which bounds the widths follow from
+    witnesses           number of inputs behind the values that are reached, or null without proof
     observed_clips      number of clips behind the observed values, or null
+    assumed_input_range {low, high}, one value an MFCC coefficient, as observed, or null
     magnitude_bound     the largest absolute value of a sum of any taps in any order
     layers              one object a weighted layer, in order:
       name, kind
@@ -17,9 +20,31 @@
         name, role, unit
         signed_bits     two's-complement width that the bound needs
         unsigned_bits   width without a sign, or null where the bound is negative
-        observed_bits   two's-complement width that the observed values need, or null
-        bound           {low, high, channel_low, channel_high}; the last two one value a channel
-        observed        the same, or null
+        bound           what no input leaves, {low, high, channel_low, channel_high}; the last two
+                        one value a channel
+        interval        the same from interval arithmetic alone, and its `bits`
+        observed        the same as observed, and its `bits`, or null
+        assumed         the same as `interval`, on the assumption that every coefficient stays
+                        within assumed_input_range, or null; no width follows from it
+        proven          null without proof, else
+          methods       how the bounds were found, each once
+          exact         whether a witness attains the bound at both ends of every channel
+          spare_bits, channel_spare_bits: bits of the bound minus bits of what is reached, of all
+                        channels together and one by one
+          reached       what witnesses reach: as bound, and its `bits`
+          low_end, high_end: one value a channel of each of
+            gap         distance between bound and reached value
+            method      how the bound was found
+            case        number of the witness, in witnesses.npz; -1 for constants
+            position    window of the feature map, row by row
+            tap         product or partial sum in the window, -1 for signals without taps
+    audit               published formulas (dataflow/published_formulas.py), null without proof:
+      layer, quantity, formula, title
+      bits              what the formula gives
+      needed_bits, sufficient_bits: for what is reached, and for the bound
+      verdict, excess_bits
+      overflow          null, or a reached value that does not fit: {signal, channel, end, value,
+                        case}
 
 All bits but those named unsigned are two's complement. Weights and biases are constants: what is
 observed is what is bounded, data or not.
@@ -27,85 +52,184 @@ observed is what is bounded, data or not.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from dataflow.accumulation import tap_weights
-from dataflow.bit_widths import LayerWidths, SignalWidth
-from dataflow.ranges import ChannelRange, magnitude_bound
-from golden.network import INPUT_MAX, INPUT_MIN, IntegerNetwork
+import numpy.typing as npt
 
-SCHEMA = 1
-_UNIT_COLUMNS = ("multiplier", "adder", "register")
-CSV_COLUMNS = (
-    "layer",
-    "signal",
-    "role",
-    "observed_min",
-    "observed_max",
-    "observed_bits",
-    "bound_min",
-    "bound_max",
-    *(f"{unit}_bits" for unit in _UNIT_COLUMNS),
-    "unsigned_bits",
-)
+from dataflow.accumulation import tap_weights
+from dataflow.bit_widths import UNITS, LayerWidths, SignalWidth, layer_widths
+from dataflow.observed import Observation, observe
+from dataflow.proven_ranges import CONSTANT, INTERVAL, ProvenEnd, ProvenRanges, ProvenSignal
+from dataflow.published_formulas import FORMULAS, AuditRow, Overflow, audit
+from dataflow.ranges import ChannelRange, constant_ranges, interval_bounds, magnitude_bound
+from golden.integer_math import signed_bits
+from golden.network import INPUT_MAX, INPUT_MIN, INPUT_NAME, IntegerNetwork
+
+SCHEMA = 2
+
+
+@dataclass(frozen=True, eq=False)
+class ReportedSignal:
+    """One signal, in the layer that first has it, with all its ranges.
+
+    `units` are the hardware that it sizes anywhere (`dataflow.bit_widths.UNITS`): the output of a
+    layer is kept in a register and is an operand of the next one's multiplier.
+    """
+
+    layer: str
+    width: SignalWidth
+    units: frozenset[str]
+    methods: tuple[str, ...]
+    interval: ChannelRange
+    assumed: ChannelRange | None
+    proven: ProvenSignal | None
+
+    @property
+    def name(self) -> str:
+        """Name of the signal, as in `dataflow.ranges`."""
+        return self.width.name
+
+    @property
+    def reached(self) -> ChannelRange | None:
+        """What witnesses reach; None without proof."""
+        return None if self.proven is None else self.proven.reached
+
+    @property
+    def gap(self) -> tuple[int, int] | None:
+        """Distance between bound and reached value at both ends, all channels together."""
+        if self.reached is None:
+            return None
+        bound = self.width.bound
+        return self.reached.minimum - bound.minimum, bound.maximum - self.reached.maximum
+
+    @property
+    def channel_spare_bits(self) -> tuple[int, ...]:
+        """Bits of each channel's bound minus those of what it reaches; empty without proof."""
+        if self.reached is None:
+            return ()
+        pairs = zip(_channel_bits(self.width.bound), _channel_bits(self.reached), strict=True)
+        return tuple(bound - reached for bound, reached in pairs)
+
+    def bits_of(self, unit: str) -> int | None:
+        """Return the signal's width if it sizes `unit`."""
+        return self.width.signed_bits if unit in self.units else None
+
+
+@dataclass(frozen=True, eq=False)
+class WidthReport:
+    """The widths of a network, and all that is known of its signals, in the order of data."""
+
+    network: IntegerNetwork
+    widths: tuple[LayerWidths, ...]
+    signals: Mapping[str, ReportedSignal]
+    proven: ProvenRanges | None
+    observation: Observation | None
+    audit: tuple[AuditRow, ...]
+
+    def case_of(self, overflow: Overflow) -> int:
+        """Return the number of the witness that reaches the value of `overflow`."""
+        assert self.proven is not None  # only witnesses overflow
+        end: ProvenEnd = getattr(self.proven.signals[overflow.signal], overflow.end)
+        return int(end.case[overflow.channel])
 
 
 def report(
-    network: IntegerNetwork, widths: tuple[LayerWidths, ...], observed_clips: int | None
-) -> dict[str, Any]:
-    """Return the whole report as JSON-ready values; the module's docstring lists the keys."""
+    network: IntegerNetwork,
+    proven: ProvenRanges | None = None,
+    batches: Iterable[npt.NDArray[Any]] | None = None,
+) -> WidthReport:
+    """Return the report of a network; its widths follow from proven bounds if there are any.
+
+    `batches` are fingerprints `(N, time, coefficient)` to observe signals on.
+
+    Raises ValueError where one of them leaves a bound, and as `interval_bounds` and `observe` do.
+    """
+    interval = interval_bounds(network)
+    bounds = interval if proven is None else proven.bounds
+    seen = None if batches is None else observe(network, bounds, batches)
+    assumed = None
+    if seen is not None:
+        assumed = interval_bounds(network, (seen.coefficients.low, seen.coefficients.high))
+    widths = layer_widths(network, bounds, None if seen is None else seen.ranges)
+    constants = {INPUT_NAME, *constant_ranges(network)}
+    signals = {}
+    for layer, width, units in _distinct(widths):
+        known = None if proven is None else proven.signals[width.name]
+        method = CONSTANT if width.name in constants else INTERVAL
+        signals[width.name] = ReportedSignal(
+            layer=layer,
+            width=width,
+            units=units,
+            methods=(method,) if known is None else known.methods,
+            interval=interval[width.name],
+            assumed=None if assumed is None else assumed[width.name],
+            proven=known,
+        )
+    rows = () if proven is None else audit(network, widths, proven.reached)
+    return WidthReport(network, widths, signals, proven, seen, rows)
+
+
+def json_text(content: WidthReport) -> str:
+    """Return the report as JSON (the module's docstring lists the keys); flat arrays on a line."""
+    text = json.dumps(_entries(content), indent=2)
+    return re.sub(r"\[\n[^][{}]*\]", _on_one_line, text) + "\n"
+
+
+def range_bits(values: ChannelRange) -> int:
+    """Return the two's-complement bits of a range, all channels together."""
+    return signed_bits(values.minimum, values.maximum)
+
+
+def _distinct(
+    widths: tuple[LayerWidths, ...],
+) -> Iterable[tuple[str, SignalWidth, frozenset[str]]]:
+    """Return each signal once, with the layer that first has it and all units that it sizes."""
+    first: dict[str, tuple[str, SignalWidth]] = {}
+    units: dict[str, set[str]] = {}
+    for layer in widths:
+        for signal in layer.signals:
+            first.setdefault(signal.name, (layer.name, signal))
+            units.setdefault(signal.name, set()).add(UNITS[signal.role])
+    return [(*first[name], frozenset(units[name])) for name in first]
+
+
+def _channel_bits(values: ChannelRange) -> list[int]:
+    ends = zip(values.low.tolist(), values.high.tolist(), strict=True)
+    return [signed_bits(low, high) for low, high in ends]
+
+
+def _on_one_line(array: re.Match[str]) -> str:
+    # No string in JSON holds a line end: whatever labels contain, only indentation goes.
+    inner = re.sub(r"(?<=\[)\n *|\n *(?=\])", "", array[0])
+    return re.sub(r"\n *", " ", inner)
+
+
+def _entries(content: WidthReport) -> dict[str, Any]:
+    network, seen, proven = content.network, content.observation, content.proven
     taps = {node.name: len(tap_weights(node)) for node in network.weighted_nodes}
+    assumed = None
+    if seen is not None:
+        ends = seen.coefficients
+        assumed = {"low": ends.low.tolist(), "high": ends.high.tolist()}
     return {
         "schema": SCHEMA,
         "network": {"digest": network.digest, "labels": list(network.labels)},
         "input_range": [INPUT_MIN, INPUT_MAX],
-        "observed_clips": observed_clips,
+        "widths_follow": "interval" if proven is None else "proven",
+        "witnesses": None if proven is None else len(proven.fingerprints),
+        "observed_clips": None if seen is None else seen.clips,
+        "assumed_input_range": assumed,
         "magnitude_bound": magnitude_bound(network),
-        "layers": [_layer_entry(layer, taps[layer.name]) for layer in widths],
+        "layers": [_layer_entry(content, layer, taps[layer.name]) for layer in content.widths],
+        "audit": None if proven is None else [_audit_entry(content, row) for row in content.audit],
     }
 
 
-def json_text(content: dict[str, Any]) -> str:
-    """Return the report as JSON; arrays of numbers stay on one line."""
-    text = json.dumps(content, indent=2)
-    return re.sub(r"\[[\s\d,-]+\]", _on_one_line, text) + "\n"
-
-
-def csv_text(widths: tuple[LayerWidths, ...]) -> str:
-    """Return the report as CSV with a header line."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    for layer in widths:
-        for signal in layer.signals:
-            writer.writerow((layer.name, signal.name, signal.role, *figures_of(signal)))
-    return buffer.getvalue()
-
-
-def figures_of(signal: SignalWidth) -> tuple[str, ...]:
-    """Return the cells of a signal from `observed_min` on; what does not apply is empty."""
-    seen = signal.observed
-    cells = (
-        None if seen is None else seen.minimum,
-        None if seen is None else seen.maximum,
-        signal.observed_bits,
-        signal.bound.minimum,
-        signal.bound.maximum,
-        *(signal.signed_bits if unit == signal.unit else None for unit in _UNIT_COLUMNS),
-        signal.unsigned_bits,
-    )
-    return tuple("" if cell is None else str(cell) for cell in cells)
-
-
-def _on_one_line(array: re.Match[str]) -> str:
-    return "[" + " ".join(array[0][1:-1].split()) + "]"
-
-
-def _layer_entry(layer: LayerWidths, taps: int) -> dict[str, Any]:
+def _layer_entry(content: WidthReport, layer: LayerWidths, taps: int) -> dict[str, Any]:
     return {
         "name": layer.name,
         "kind": layer.kind,
@@ -121,21 +245,63 @@ def _layer_entry(layer: LayerWidths, taps: int) -> dict[str, Any]:
             "output_bits": layer.output.signed_bits,
             "output_unsigned_bits": layer.output.unsigned_bits,
         },
-        "signals": [_signal_entry(signal) for signal in layer.signals],
+        "signals": [_signal_entry(width, content.signals[width.name]) for width in layer.signals],
     }
 
 
-def _signal_entry(signal: SignalWidth) -> dict[str, Any]:
+def _signal_entry(width: SignalWidth, signal: ReportedSignal) -> dict[str, Any]:
     return {
-        "name": signal.name,
-        "role": signal.role,
-        "unit": signal.unit,
-        "signed_bits": signal.signed_bits,
-        "unsigned_bits": signal.unsigned_bits,
-        "observed_bits": signal.observed_bits,
-        "bound": _range_entry(signal.bound),
-        "observed": None if signal.observed is None else _range_entry(signal.observed),
+        "name": width.name,
+        "role": width.role,
+        "unit": width.unit,
+        "signed_bits": width.signed_bits,
+        "unsigned_bits": width.unsigned_bits,
+        "bound": _range_entry(width.bound),
+        "interval": _range_and_bits(signal.interval),
+        "observed": _range_and_bits(width.observed),
+        "assumed": _range_and_bits(signal.assumed),
+        "proven": None if signal.proven is None else _proven_entry(signal, signal.proven),
     }
+
+
+def _proven_entry(signal: ReportedSignal, proven: ProvenSignal) -> dict[str, Any]:
+    return {
+        "methods": list(proven.methods),
+        "exact": proven.exact,
+        "spare_bits": proven.spare_bits,
+        "channel_spare_bits": list(signal.channel_spare_bits),
+        "reached": _range_and_bits(proven.reached),
+        "low_end": _end_entry(proven.low),
+        "high_end": _end_entry(proven.high),
+    }
+
+
+def _end_entry(end: ProvenEnd) -> dict[str, Any]:
+    return {
+        "gap": end.gap.tolist(),
+        "method": list(end.method),
+        "case": end.case.tolist(),
+        "position": end.position.tolist(),
+        "tap": end.tap.tolist(),
+    }
+
+
+def _audit_entry(content: WidthReport, row: AuditRow) -> dict[str, Any]:
+    titles = {formula.name: formula.title for formula in FORMULAS}
+    overflow = None
+    if row.overflow is not None:
+        overflow = {**asdict(row.overflow), "case": content.case_of(row.overflow)}
+    return {
+        **asdict(row),
+        "title": titles[row.formula],
+        "verdict": row.verdict,
+        "excess_bits": row.excess_bits,
+        "overflow": overflow,
+    }
+
+
+def _range_and_bits(values: ChannelRange | None) -> dict[str, Any] | None:
+    return None if values is None else {**_range_entry(values), "bits": range_bits(values)}
 
 
 def _range_entry(values: ChannelRange) -> dict[str, Any]:

@@ -1,75 +1,54 @@
 """Report how many bits every multiplier, adder and register of an integer network needs.
 
-Prints a table and writes it as JSON (read by programs) and CSV (for a spreadsheet). With clips or
-golden cases it also reports what was observed on them and draws a histogram figure for each layer.
-Widths follow from interval bounds on the actual weights, never from what was observed.
+Widths follow from proven bounds: no input leaves them, and witness inputs show how near they are.
+The first run on a network proves them, which takes minutes; later runs find them stored. What was
+observed on clips or golden cases stands beside them, and no width ever follows from it.
+
+Writes bit_widths.json (read by programs), bit_widths.csv (the same, without single channels),
+summary.csv (for the designer's spreadsheet), and the witnesses as golden cases: witnesses.npz,
+witnesses.csv. With data or --figures it also draws all ranges of each signal.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, RenderableType
 
-from dataflow.bit_widths import LayerWidths, layer_widths
-from dataflow.observed import Observation, observe
-from dataflow.ranges import interval_bounds
-from dataflow.width_report import csv_text, figures_of, json_text, report
+from dataflow.proven_ranges import ProvenRanges
+from dataflow.width_csv import csv_text, summary_text
+from dataflow.width_report import WidthReport, json_text, report
+from dataflow.witness_vectors import witness_cases, witness_text
 from golden import files
 from golden.cases import read_cases
-from golden.network import IntegerNetwork
+from golden.network import FeatureSettings, IntegerNetwork
+from scripts import bitwidth_tables as tables
 from scripts.command_line import Parser, require_exclusive, run_command
+from scripts.network_ranges import cache_proven_ranges, find_proven_ranges
 
 READ_CLIPS = 256  # clips read and turned into fingerprints at a time
-
-HEADINGS = (
-    "signal",
-    "observed\nmin",
-    "\nmax",
-    "\nbits",
-    "bound\nmin",
-    "\nmax",
-    "multi-\nplier",
-    "\nadder",
-    "regis-\nter",
-    "un-\nsigned",
-)
-NOTE = """\
-Multiplier, adder, register: bits in two's complement, as the bound needs them.
-Unsigned: bits of the same signal without a sign, where it is never negative.
-Partial sums run in the order kh, kw, in; a bias is loaded before the first."""
+_BUDGET_FLAGS = {"solve_seconds": "seconds", "search_rounds": "rounds", "workers": "workers"}
 
 
 def main() -> None:
-    """Parse, compute, print, write."""
+    """Parse, prove, compute, print, write."""
     flags = _parse()
-    require_exclusive(
-        [("--cases", flags.cases is not None), ("--data_dir", flags.data_dir is not None)]
-    )
     network = IntegerNetwork.load(flags.network)
-    bounds = interval_bounds(network)
     batches = _batches(network, flags.cases, flags.data_dir)
-    seen = None if batches is None else observe(network, bounds, batches)
-    widths = layer_widths(network, bounds, None if seen is None else seen.ranges)
-    clips = None if seen is None else seen.clips
-    contents = {
-        "bit_widths.json": json_text(report(network, widths, clips)).encode(),
-        "bit_widths.csv": csv_text(widths).encode(),
-    }
-    if seen is not None:
-        contents |= _figures(widths, seen)
+    proven, origin = _proven_ranges(flags, network)
+    made = report(network, proven, batches)
+    contents = _files(made, flags.figures)
     folder = flags.output_dir or Path("work/bitwidths") / _name(flags.network)
     files.write_together({folder / name: content for name, content in contents.items()})
-    _print_table(flags.network, widths)
-    data = "no clips (see --cases and --data_dir)" if clips is None else f"{clips:,} clips"
-    print(f"Observed on {data}. Written to {folder}: {', '.join(contents)}")
+    _print_report(flags.network, origin, made)
+    print(f"Written to {folder}: {', '.join(contents)}")
 
 
 def _parse() -> argparse.Namespace:
@@ -77,15 +56,74 @@ def _parse() -> argparse.Namespace:
         __doc__,
         "scripts/bitwidths.py weights/NAME/network.npz --cases golden/vectors/NAME/cases.npz",
     )
-    parser.add_argument("network", type=Path, help="the network file")
-    parser.add_argument("--cases", type=Path, help="golden cases to observe signals on")
-    parser.add_argument("--data_dir", type=Path, help="folder of clips to observe signals on")
-    parser.add_argument(
+    add = parser.add_argument
+    add("network", type=Path, help="the network file")
+    add("--cases", type=Path, help="golden cases to observe signals on")
+    add("--data_dir", type=Path, help="folder of clips to observe signals on")
+    add("--figures", action="store_true", help="draw the ranges without data, too")
+    add(
         "--output_dir",
         type=Path,
         help="where the files go; without it work/bitwidths/<name of the network>",
     )
-    return parser.parse_args()
+    add("--interval_only", action="store_true", help="prove nothing: interval bounds alone")
+    add(
+        "--prove_again",
+        action="store_true",
+        help="prove whatever is stored; the result goes to the cache, but later runs still take a "
+        "file beside the network first",
+    )
+    add = parser.add_argument_group("proof, where nothing is stored").add_argument
+    add("--solve_seconds", type=float, help="time for one mixed-integer program")
+    add("--search_rounds", type=int, help="how often the search for a witness goes on")
+    add("--workers", type=int, help="processes at work; without it one a processor")
+    flags = parser.parse_args()
+    _check(parser, flags)
+    return flags
+
+
+def _check(parser: Parser, flags: argparse.Namespace) -> None:
+    """Refuse limits that allow no work, and flags that contradict each other."""
+    for name, lowest in (("solve_seconds", 1), ("search_rounds", 0), ("workers", 1)):
+        value = getattr(flags, name)
+        if value is not None and value < lowest:
+            parser.error(f"--{name}: expected at least {lowest}, got {value}")
+    for names in (("cases", "data_dir"), ("interval_only", "prove_again")):
+        require_exclusive([(f"--{name}", bool(getattr(flags, name))) for name in names])
+
+
+def _proven_ranges(
+    flags: argparse.Namespace, network: IntegerNetwork
+) -> tuple[ProvenRanges | None, str]:
+    """Return proven ranges, stored or made now, and a line on where they come from."""
+    if flags.interval_only:
+        return None, "Interval bounds alone, nothing proven (--interval_only)."
+    stored = None if flags.prove_again else find_proven_ranges(flags.network, network)
+    if stored is not None:
+        return stored[0], f"Proven ranges: {stored[1]}"
+    limits = {field: getattr(flags, name) for name, field in _BUDGET_FLAGS.items()}
+    start = time.monotonic()
+    proven = _prove(network, {name: limit for name, limit in limits.items() if limit is not None})
+    seconds = time.monotonic() - start
+    return proven, f"Proven in {seconds:,.1f} s, stored as {cache_proven_ranges(proven)}"
+
+
+def _prove(network: IntegerNetwork, limits: dict[str, Any]) -> ProvenRanges:
+    # Imported here: the solver takes longer to load than a report of stored ranges takes.
+    from dataflow.range_prover import Budget, prove_ranges
+    from scripts.progress import Bar, progress_bar
+
+    with ExitStack() as stage:
+        bar: Bar | None = None
+
+        def show(title: str, done: int, total: int) -> None:
+            nonlocal bar
+            if done == 1 or bar is None:  # the first task of a stage
+                stage.close()
+                bar = stage.enter_context(progress_bar(title))
+            bar(done, total)
+
+        return prove_ranges(network, budget=Budget(**limits), progress=show)
 
 
 def _batches(
@@ -98,17 +136,23 @@ def _batches(
 
 
 def _fingerprints_of(network: IntegerNetwork, data_dir: Path) -> Iterator[npt.NDArray[Any]]:
-    # Imported here: without audio the command starts in a tenth of the time.
+    # Imported here and below: without audio the command starts in a tenth of the time.
+    from quant_models.speech_commands import BACKGROUND_FOLDER, audio_files
+
+    paths = [path for path in audio_files([data_dir]) if BACKGROUND_FOLDER not in path.parts]
+    if not paths:
+        raise ValueError(f"{data_dir}: expected a folder of clips, found no audio file")
+    return _read_fingerprints(network.features, paths)
+
+
+def _read_fingerprints(
+    settings: FeatureSettings, paths: Sequence[Path]
+) -> Iterator[npt.NDArray[Any]]:
     import numpy as np
 
     from quant_models.audio import read_clip
     from quant_models.features import fingerprints
-    from quant_models.speech_commands import BACKGROUND_FOLDER, audio_files
 
-    settings = network.features
-    paths = [path for path in audio_files([data_dir]) if BACKGROUND_FOLDER not in path.parts]
-    if not paths:
-        raise ValueError(f"{data_dir}: expected a folder of clips, found no audio file")
     for start in range(0, len(paths), READ_CLIPS):
         clips = [
             read_clip(path, settings.sample_rate_hz, settings.clip_samples)
@@ -117,14 +161,27 @@ def _fingerprints_of(network: IntegerNetwork, data_dir: Path) -> Iterator[npt.ND
         yield fingerprints(np.stack(clips), settings)
 
 
-def _figures(widths: tuple[LayerWidths, ...], seen: Observation) -> dict[str, bytes]:
-    # Imported here: only a report with observations draws, and matplotlib takes its time.
+def _files(made: WidthReport, figures: bool) -> dict[str, bytes]:
+    """Return the contents of the files by their names."""
+    contents = {
+        "bit_widths.json": json_text(made).encode(),
+        "bit_widths.csv": csv_text(made).encode(),
+        "summary.csv": summary_text(made).encode(),
+    }
+    if made.proven is not None:
+        contents["witnesses.npz"] = witness_cases(made.network, made.proven).to_bytes()
+        contents["witnesses.csv"] = witness_text(made.proven).encode()
+    if figures or made.observation is not None:
+        contents |= _figures(made)
+    return contents
+
+
+def _figures(made: WidthReport) -> dict[str, bytes]:
+    # Imported here: matplotlib takes its time, and not every report draws.
     from dataflow.width_figures import layer_figure, overview_figure
 
-    figures = {
-        f"{layer.name}.png": layer_figure(layer, seen.histograms, seen.clips) for layer in widths
-    }
-    return {"overview.png": overview_figure(widths)} | figures
+    layers = {f"{layer.name}.png": layer_figure(made, layer.name) for layer in made.widths}
+    return {"overview.png": overview_figure(made)} | layers
 
 
 def _name(network: Path) -> str:
@@ -132,20 +189,27 @@ def _name(network: Path) -> str:
     return network.resolve().parent.name if network.stem == "network" else network.stem
 
 
-def _print_table(network: Path, widths: tuple[LayerWidths, ...]) -> None:
-    table = Table(box=SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
-    for heading in HEADINGS:
-        table.add_column(heading, justify="left" if heading == "signal" else "right")
-    for layer in widths:
-        table.add_row(f"[bold]{layer.name}[/bold]")
-        for signal in layer.signals:
-            label = signal.name if signal.role == "output" else signal.role
-            table.add_row(f" {label}", *figures_of(signal))
-        table.add_section()
-    print(f"Bit widths of {network}")
+def _print_report(network: Path, origin: str, made: WidthReport) -> None:
+    parts: list[RenderableType] = [
+        f"Bit widths of {network}\n{origin}\n",
+        *(tables.width_table(made), f"{tables.WIDTH_NOTE}\n"),
+        tables.range_table(made),
+    ]
+    if made.proven is not None:
+        parts += [tables.RANGE_NOTE, f"\n{tables.open_text(made)}"]
+    parts.append("")
+    if made.observation is not None:
+        parts += [tables.assumption_text(made), tables.data_table(made), f"{tables.DATA_NOTE}\n"]
+    if made.proven is not None:
+        parts += ["Published formulas, audited", tables.audit_table(made), tables.AUDIT_NOTE]
+        parts.append(f"{tables.overflow_text(made)}\n")
     # A file or a pipe has no width of its own; 80 columns could cut numbers off.
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
-    print(NOTE)
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    for part in parts:
+        if isinstance(part, str):
+            print(part)  # as it is: paths are not wrapped
+        else:
+            console.print(part)
 
 
 if __name__ == "__main__":

@@ -1,23 +1,25 @@
 from __future__ import annotations
 
+import dataclasses
 import io
 
 import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from dataflow.bit_widths import layer_widths
-from dataflow.observed import Histogram, Observation, constant_histograms, observe
-from dataflow.ranges import interval_bounds
+from dataflow.observed import Histogram
 from dataflow.width_figures import layer_figure, overview_figure
+from dataflow.width_report import WidthReport, report
 from golden.network import IntegerNetwork
 from tests.networks import random_fingerprints, random_network
+from tests.witnessed import witnessed_ranges
 
 SMALL = {"filters": 2, "outputs": 2}
 
 
-def observed(network: IntegerNetwork) -> Observation:
-    return observe(network, interval_bounds(network), [random_fingerprints(1, 2)])
+def full_report(network: IntegerNetwork) -> WidthReport:
+    inputs = random_fingerprints(1, 2)
+    return report(network, witnessed_ranges(network, inputs), [inputs[:1]])
 
 
 def assert_drawn(png: bytes) -> None:
@@ -32,30 +34,35 @@ def assert_drawn(png: bytes) -> None:
 def test_every_layer_of_any_network_can_be_drawn(
     weights: tuple[int, int], biases: tuple[int, int]
 ) -> None:
-    network = random_network(1, weights=weights, biases=biases, **SMALL)
-    seen = observed(network)
-    widths = layer_widths(network, interval_bounds(network), seen.ranges)
-    for layer in widths:
-        assert_drawn(layer_figure(layer, seen.histograms, seen.clips))
-    assert_drawn(overview_figure(widths))
+    made = full_report(random_network(1, weights=weights, biases=biases, **SMALL))
+    for layer in made.widths:
+        assert_drawn(layer_figure(made, layer.name))
+    assert_drawn(overview_figure(made))
 
 
-def test_layers_can_be_drawn_without_observations() -> None:
+def test_layers_can_be_drawn_without_data_and_without_proof() -> None:
     network = random_network(2, **SMALL)
-    widths = layer_widths(network, interval_bounds(network))
-    assert_drawn(layer_figure(widths[1], constant_histograms(network), None))
-    assert_drawn(overview_figure(widths))
+    inputs = random_fingerprints(2, 1)
+    for made in (report(network), report(network, witnessed_ranges(network, inputs))):
+        assert_drawn(layer_figure(made, "dw_conv"))
+        assert_drawn(overview_figure(made))
 
 
 def test_figures_are_the_same_every_time_and_show_what_they_are_given() -> None:
-    network = random_network(3, **SMALL)
-    seen = observed(network)
-    layer = layer_widths(network, interval_bounds(network), seen.ranges)[0]
-    first = layer_figure(layer, seen.histograms, 2)
-    assert layer_figure(layer, seen.histograms, 2) == first
-    assert layer_figure(layer, seen.histograms, 3) != first
+    made = full_report(random_network(3, **SMALL))
+    first = layer_figure(made, "conv_1")
+    assert layer_figure(made, "conv_1") == first
+    seen = made.observation
+    assert seen is not None
     mirrored = {
         name: Histogram(item.start, item.step, item.counts[::-1])
         for name, item in seen.histograms.items()
     }
-    assert layer_figure(layer, mirrored, 2) != first
+    for changed in (
+        dataclasses.replace(seen, clips=3),
+        dataclasses.replace(seen, histograms=mirrored),
+    ):
+        assert layer_figure(dataclasses.replace(made, observation=changed), "conv_1") != first
+    unproven = report(made.network, None, [random_fingerprints(1, 2)[:1]])
+    assert layer_figure(unproven, "conv_1") != first
+    assert overview_figure(unproven) != overview_figure(made)

@@ -14,19 +14,25 @@ import numpy as np
 import pytest
 import soundfile
 
-from dataflow.bit_widths import layer_widths
+from dataflow.proven_ranges import ProvenRanges, read_proven_ranges
+from dataflow.published_formulas import FORMULAS
 from dataflow.ranges import interval_bounds
+from dataflow.width_report import range_bits
 from golden import reference
-from golden.cases import make_cases
+from golden.cases import make_cases, read_cases
 from golden.network import IntegerNetwork
 from quant_models.audio import read_clip
 from quant_models.features import fingerprints
 from scripts import bitwidths
 from scripts.command_line import run_command
+from scripts.network_ranges import FILE_NAME
 from tests.networks import random_fingerprints, random_network
+from tests.witnessed import witnessed_ranges
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-LAYER_FIGURES = {"conv_1.png", "dw_conv.png", "pw_conv.png", "fc1.png"}
+FIGURES = {"overview.png", "conv_1.png", "dw_conv.png", "pw_conv.png", "fc1.png"}
+TABLES = {"bit_widths.json", "bit_widths.csv", "summary.csv"}
+WITNESSES = {"witnesses.npz", "witnesses.csv"}
 # Runs the command as a user does, then reports which heavy modules it has loaded.
 WATCHED_RUN = """
 import runpy, sys
@@ -39,13 +45,30 @@ print("loaded:", sorted(heavy & set(sys.modules)), file=sys.stderr)
 
 @pytest.fixture
 def network() -> IntegerNetwork:
-    return random_network(1)
+    return random_network(1, filters=4, outputs=3)
 
 
 @pytest.fixture
-def network_file(tmp_path: Path, network: IntegerNetwork) -> Path:
+def ranges(network: IntegerNetwork) -> ProvenRanges:
+    """Interval bounds, and what five inputs reach."""
+    return witnessed_ranges(network, random_fingerprints(1, 5))
+
+
+@pytest.fixture
+def network_file(tmp_path: Path, network: IntegerNetwork, ranges: ProvenRanges) -> Path:
+    """A network with its proven ranges beside it."""
     path = tmp_path / "weights" / "ds_cnn" / "network.npz"
     network.save(path)
+    (path.parent / FILE_NAME).write_bytes(ranges.to_bytes())
+    return path
+
+
+@pytest.fixture
+def unproven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A network that is proven in a second, without stored ranges; the cache lies beside it."""
+    path = tmp_path / "small.npz"
+    random_network(1, filters=2, outputs=2, labels=2, input_shape=(6, 4)).save(path)
+    monkeypatch.chdir(tmp_path)
     return path
 
 
@@ -83,13 +106,18 @@ def observed(report: dict, name: str) -> tuple[int, int]:
     return found["low"], found["high"]
 
 
-def test_report_without_data_loads_no_framework(network_file: Path, tmp_path: Path) -> None:
+def numbers_after(lines: Sequence[str], name: str, place: int) -> list[str]:
+    """Return the cells behind `name` in the table that has it for the `place`-th time."""
+    rows = [line.split()[1:] for line in lines if line.split()[:1] == [name]]
+    return rows[place]
+
+
+def test_report_of_stored_ranges_loads_no_framework_and_no_solver(
+    network_file: Path, tmp_path: Path
+) -> None:
     result = run_apart(network_file, "--output_dir", tmp_path / "out")
     assert result.stderr == "loaded: []\n"
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "bit_widths.json",
-        "bit_widths.csv",
-    }
+    assert {path.name for path in (tmp_path / "out").iterdir()} == TABLES | WITNESSES
 
 
 def test_reading_clips_loads_no_framework_either(
@@ -99,27 +127,158 @@ def test_reading_clips_loads_no_framework_either(
     assert result.stderr == "loaded: ['matplotlib', 'scipy', 'soundfile']\n"
 
 
-def test_table_shows_every_signal_with_its_bits(
-    network: IntegerNetwork,
+def test_tables_show_every_signal_with_its_bits_bounds_witnesses_and_gaps(
+    ranges: ProvenRanges,
     network_file: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     run(monkeypatch, network_file, "--output_dir", tmp_path / "out")
-    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    for layer in layer_widths(network, interval_bounds(network)):
-        start = lines.index([layer.name])
-        for place, signal in enumerate(layer.signals, start + 1):
-            label = signal.name if signal.role == "output" else signal.role
-            seen = [] if signal.observed is None else [signal.observed.minimum]
-            assert lines[place][: len(label.split())] == label.split()
-            numbers = [int(cell) for cell in lines[place][len(label.split()) :]]
-            bits = [signal.signed_bits] + [signal.unsigned_bits] * (
-                signal.unsigned_bits is not None
-            )
-            constants = [*seen, signal.observed.maximum, signal.observed_bits] if seen else []
-            assert numbers == [*constants, signal.bound.minimum, signal.bound.maximum, *bits]
+    lines = capsys.readouterr().out.splitlines()
+    assert f"Proven ranges: {network_file.parent / FILE_NAME}" in lines
+    assert max(map(len, lines[2:-1])) <= 120  # the first lines and the last hold paths
+    for name, signal in ranges.signals.items():
+        bound, reached = signal.bound, signal.reached
+        bits = str(range_bits(bound))
+        widths = numbers_after(lines, name, 0)
+        assert widths[0] == bits and widths[-1] in ("interval", "constant")
+        limits = [str(bound.minimum), str(bound.maximum), bits]
+        seen = [str(reached.minimum), str(reached.maximum), str(range_bits(reached))]
+        low, high = reached.minimum - bound.minimum, bound.maximum - reached.maximum
+        assert numbers_after(lines, name, 1) == [*limits, *limits, *seen, str(low), str(high)]
+
+
+def test_open_widths_are_listed_with_their_channels(
+    ranges: ProvenRanges,
+    network_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for end in (ranges.signals["conv_1"].low, ranges.signals["conv_1"].high):
+        # Only the second channel is open: 15 bits bound it and 13 bits are reached.
+        reached = np.array([-8192, -4096, -8192, -8192]) if end.reached[0] < 0 else end.reached * 0
+        bound = np.array([-8192, -16384, -8192, -8192]) if end.reached[0] < 0 else end.reached * 0
+        object.__setattr__(end, "reached", reached)
+        object.__setattr__(end, "bound", bound)
+    (network_file.parent / FILE_NAME).write_bytes(ranges.to_bytes())
+    run(monkeypatch, network_file, "--output_dir", tmp_path / "out")
+    lines = capsys.readouterr().out.splitlines()
+    start = lines.index("Bounds that need more bits than their witnesses, and how many:")
+    assert "  conv_1: one bit in its width; 2 bits in channel 1" in lines[start:]
+
+
+def test_formulas_are_audited_and_a_witness_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # -32 meets -32: 1024 does not fit the 11 bits of a rule that drops one of two signs.
+    network = random_network(2, filters=2, outputs=2, weights=(-32, -32))
+    inputs = np.stack([np.zeros((30, 10), np.int8), np.full((30, 10), -32, np.int8)])
+    ranges = witnessed_ranges(network, inputs)
+    network.save(tmp_path / "network.npz")
+    (tmp_path / FILE_NAME).write_bytes(ranges.to_bytes())
+    run(monkeypatch, tmp_path / "network.npz", "--output_dir", tmp_path / "out")
+    lines = capsys.readouterr().out.splitlines()
+    case = int(ranges.signals["conv_1.product"].high.case[0])
+    short = (
+        "  QTools 1.2.1: 11 bits do not hold 1024 of conv_1.product, channel 0, "
+        f"case {case} of witnesses.npz"
+    )
+    assert short in lines
+    row = next(line.split() for line in lines if line.startswith("conv_1 product"))
+    rules = [formula for formula in FORMULAS if formula.product is not None]
+    assert row[2:4] == ["12", "12"] and row.count("-1") == 2
+    assert len(row) == 3 + len(rules) + 2  # label, needed, a cell each, two of them with an excess
+
+
+def test_observed_values_and_an_assumption_stand_beside_the_bounds(
+    network: IntegerNetwork,
+    network_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    quiet = np.zeros((1, 30, 10), np.int8)
+    quiet[0, 3, 1], quiet[0, 5, 9] = -7, 4
+    cases = tmp_path / "cases.npz"
+    cases.write_bytes(make_cases(network, quiet, np.zeros(1, np.int64)).to_bytes())
+    run(monkeypatch, network_file, "--cases", cases, "--output_dir", tmp_path / "out")
+    out = capsys.readouterr().out
+    spans = ["0..0", "-7..0", *["0..0"] * 7, "0..4"]
+    assert f"they showed: {', '.join(spans)}\n" in out
+    assumed = interval_bounds(network, ([0, -7, *[0] * 8], [*[0] * 9, 4]))
+    bounds = interval_bounds(network)
+    for name, values in reference.run(network, quiet).layers.items():
+        seen = [str(values.min()), str(values.max())]
+        cells = numbers_after(out.splitlines(), name, 2)
+        for place, known in ((3, assumed[name]), (6, bounds[name])):
+            bits = str(range_bits(known))
+            assert cells[place : place + 3] == [str(known.minimum), str(known.maximum), bits]
+        assert cells[:2] == seen
+
+
+def test_witnesses_are_golden_cases_that_the_command_itself_takes(
+    network: IntegerNetwork,
+    ranges: ProvenRanges,
+    network_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out, again = tmp_path / "out", tmp_path / "again"
+    run(monkeypatch, network_file, "--output_dir", out)
+    cases = read_cases(out / "witnesses.npz", network)
+    assert np.array_equal(cases.fingerprints, ranges.fingerprints)
+    run(monkeypatch, network_file, "--cases", out / "witnesses.npz", "--output_dir", again)
+    report = json.loads((again / "bit_widths.json").read_text())
+    for name, signal in ranges.signals.items():
+        assert observed(report, name) == (signal.reached.minimum, signal.reached.maximum)
+
+
+def test_ranges_are_proven_once_and_then_found_in_the_cache(
+    unproven: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = IntegerNetwork.load(unproven)
+    stored = Path("work/cache/proven_ranges") / f"{network.digest}.npz"
+    limits = ["--solve_seconds", 20, "--search_rounds", 0, "--workers", 1]
+    run(monkeypatch, unproven, *limits)
+    out = capsys.readouterr().out
+    assert "dw_conv: bounds" in out and f"s, stored as {stored}\n" in out
+    first = Path("work/bitwidths/small/bit_widths.json").read_bytes()
+    assert json.loads(first)["widths_follow"] == "proven"
+    assert set(read_proven_ranges(stored, network).signals) == set(interval_bounds(network))
+    run(monkeypatch, unproven)
+    assert f"Proven ranges: {stored}\n" in capsys.readouterr().out
+    assert Path("work/bitwidths/small/bit_widths.json").read_bytes() == first
+    stored.write_bytes(witnessed_ranges(network, random_fingerprints(1, 1, (6, 4))).to_bytes())
+    run(monkeypatch, unproven, "--prove_again", *limits)
+    assert Path("work/bitwidths/small/bit_widths.json").read_bytes() == first
+
+
+def test_interval_bounds_alone_need_no_proof_and_give_no_witnesses(
+    network: IntegerNetwork,
+    network_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (network_file.parent / FILE_NAME).unlink()
+    monkeypatch.chdir(tmp_path)
+    run(monkeypatch, network_file, "--interval_only", "--output_dir", "out")
+    assert {path.name for path in Path("out").iterdir()} == TABLES
+    assert not Path("work").exists()
+    lines = capsys.readouterr().out.splitlines()
+    assert "Interval bounds alone, nothing proven (--interval_only)." in lines
+    for name, bound in interval_bounds(network).items():
+        limits = [str(bound.minimum), str(bound.maximum), str(range_bits(bound))]
+        assert numbers_after(lines, name, 1) == limits
+
+
+def test_figures_are_drawn_without_data_when_asked_for(
+    network_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(monkeypatch, network_file, "--figures", "--output_dir", tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == TABLES | WITNESSES | FIGURES
 
 
 def test_json_and_csv_are_those_of_the_network(
@@ -129,9 +288,11 @@ def test_json_and_csv_are_those_of_the_network(
     report = json.loads((tmp_path / "bit_widths.json").read_text())
     assert report["network"]["digest"] == network.digest
     assert report["observed_clips"] is None
-    rows = list(csv.DictReader((tmp_path / "bit_widths.csv").read_text().splitlines()))
+    assert report["widths_follow"] == "proven"
     signals = [signal["name"] for layer in report["layers"] for signal in layer["signals"]]
-    assert [row["signal"] for row in rows] == signals
+    for name in ("bit_widths.csv", "summary.csv"):
+        rows = list(csv.DictReader((tmp_path / name).read_text().splitlines()))
+        assert [row["signal"] for row in rows] == list(dict.fromkeys(signals))
 
 
 def test_golden_cases_fill_the_observed_columns_and_draw_each_layer(
@@ -145,9 +306,8 @@ def test_golden_cases_fill_the_observed_columns_and_draw_each_layer(
     cases, out = tmp_path / "cases.npz", tmp_path / "out"
     cases.write_bytes(make_cases(network, inputs, np.zeros(5, np.int64)).to_bytes())
     run(monkeypatch, network_file, "--cases", cases, "--output_dir", out)
-    assert "Observed on 5 clips." in capsys.readouterr().out
-    figures = {path.name for path in out.glob("*.png")}
-    assert figures == {"overview.png", *LAYER_FIGURES}
+    assert "Observed on 5 clips, and bounded on the assumption" in capsys.readouterr().out
+    assert {path.name for path in out.glob("*.png")} == FIGURES
     report = json.loads((out / "bit_widths.json").read_text())
     assert report["observed_clips"] == 5
     for name, values in reference.run(network, inputs).layers.items():
@@ -177,7 +337,7 @@ def test_reports_go_to_a_folder_named_after_the_network(
     monkeypatch.chdir(tmp_path)
     network.save(tmp_path / "other.npz")
     run(monkeypatch, network_file)
-    run(monkeypatch, "other.npz")
+    run(monkeypatch, "other.npz", "--interval_only")
     assert sorted(path.name for path in Path("work/bitwidths").iterdir()) == ["ds_cnn", "other"]
 
 
@@ -188,7 +348,8 @@ def test_help_shows_flags_and_an_example(
         run(monkeypatch, "--help")
     assert stop.value.code == 0
     text = capsys.readouterr().out
-    assert all(flag in text for flag in ("--cases", "--data_dir", "--output_dir", "example:"))
+    flags = ("--cases", "--data_dir", "--output_dir", "--prove_again", "--workers", "example:")
+    assert all(flag in text for flag in flags)
 
 
 def tampered(path: Path) -> Path:
@@ -288,6 +449,45 @@ def test_data_that_contradict_each_other_are_refused(
     assert_refused(
         monkeypatch, capsys, arguments, "flags: expected only one of --cases, --data_dir"
     )
+    arguments = [network_file, "--interval_only", "--prove_again"]
+    assert_refused(
+        monkeypatch, capsys, arguments, "flags: expected only one of --interval_only, --prove_again"
+    )
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "lowest"),
+    [("--workers", "0", 1), ("--search_rounds", "-1", 0), ("--solve_seconds", "0.5", 1)],
+)
+def test_limits_without_work_are_refused(
+    flag: str,
+    value: str,
+    lowest: int,
+    network_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    message = f"{flag}: expected at least {lowest}, got {value}"
+    assert_refused(monkeypatch, capsys, [network_file, flag, value], message)
+
+
+def test_proven_ranges_of_another_network_and_foreign_ones_are_refused(
+    network_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    random_network(3, filters=4, outputs=3).save(network_file)
+    message = f"{FILE_NAME}: expected proven ranges of the network"
+    assert_refused(monkeypatch, capsys, [network_file], message)
+    (network_file.parent / FILE_NAME).write_bytes(network_file.read_bytes())
+    assert_refused(monkeypatch, capsys, [network_file], f"{FILE_NAME}: expected")
+
+
+def test_data_are_looked_for_before_anything_is_proven(
+    unproven: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert_refused(
+        monkeypatch, capsys, [unproven, "--data_dir", "nowhere"], "expected a folder of audio"
+    )
+    assert not Path("work").exists()
 
 
 def test_a_failed_write_leaves_the_old_report_whole(
@@ -301,9 +501,9 @@ def test_a_failed_write_leaves_the_old_report_whole(
     old = (out / "bit_widths.json").read_bytes()
     (out / "bit_widths.csv").unlink()
     (out / "bit_widths.csv").mkdir()  # a folder in the way: the second file cannot be replaced
-    random_network(3).save(network_file)
     capsys.readouterr()
-    assert_refused(monkeypatch, capsys, [network_file, "--output_dir", out], "bit_widths.csv: ")
+    arguments = [network_file, "--interval_only", "--output_dir", out]
+    assert_refused(monkeypatch, capsys, arguments, "bit_widths.csv: ")
     assert (out / "bit_widths.json").read_bytes() == old
     assert [path.name for path in out.iterdir() if path.name.startswith(".")] == []
 
