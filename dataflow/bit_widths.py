@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dataflow.ranges import ChannelRange, Ranges, constant_ranges, part_name
-from golden.integer_math import signed_bits, unsigned_bits
+from golden.integer_math import unsigned_bits
 from golden.network import FullyConnected, IntegerNetwork, Node, WeightedNode
 
 # Which hardware a signal sizes, by its role in the layer.
@@ -39,7 +39,7 @@ class SignalWidth:
     @property
     def signed_bits(self) -> int:
         """Width of the two's-complement register that holds every value within the bound."""
-        return signed_bits(self.bound.minimum, self.bound.maximum)
+        return self.bound.bits
 
     @property
     def unsigned_bits(self) -> int | None:
@@ -56,7 +56,7 @@ class SignalWidth:
         """Width of the two's-complement register for the observed values; None without any."""
         if self.observed is None:
             return None
-        return signed_bits(self.observed.minimum, self.observed.maximum)
+        return self.observed.bits
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 from dataflow.accumulation import TapOrder
 from dataflow.proven_ranges import ProvenRanges
-from dataflow.ranges import ChannelRange, Ranges, part_name
-from golden.integer_math import signed_bits
+from dataflow.ranges import Ranges, part_name
 from golden.network import IntegerNetwork
 
 
@@ -47,15 +46,15 @@ def accumulator_bits(network: IntegerNetwork, ranges: ProvenRanges) -> tuple[Acc
         saving = tuple(
             channel
             for channel, (worst, alone) in enumerate(
-                zip(_channel_bits(partial), _channel_bits(last), strict=True)
+                zip(partial.channel_bits, last.channel_bits, strict=True)
             )
             if alone < worst
         )
         rows.append(
             AccumulatorBits(
                 node.name,
-                signed_bits(partial.minimum, partial.maximum),
-                signed_bits(last.minimum, last.maximum),
+                partial.bits,
+                last.bits,
                 ranges.orders[node.name],
                 saving,
             )
@@ -67,8 +66,3 @@ def last_sums_only(network: IntegerNetwork, ranges: Ranges) -> Ranges:
     """Return ranges in which only the last sum of every accumulator counts."""
     last = {part_name(node, "partial_sum"): ranges[node.name] for node in network.weighted_nodes}
     return {**ranges, **last}
-
-
-def _channel_bits(bounds: ChannelRange) -> list[int]:
-    pairs = zip(bounds.low.tolist(), bounds.high.tolist(), strict=True)
-    return [signed_bits(low, high) for low, high in pairs]

@@ -6,8 +6,9 @@ took minutes is there at once the next time. `dataflow.range_prover` makes them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ from dataflow.ranges import Box, ChannelRange, Ranges, constant_ranges
 from dataflow.witness_pool import END_SIGNS, Reach, WitnessPool
 from golden import archive
 from golden.archive import read_only
-from golden.integer_math import signed_bits
 from golden.network import IntegerNetwork
 from golden.reference import Integers
 
@@ -30,9 +30,22 @@ CLOSED_FORM = "closed form"
 INTERVAL = "interval"
 MILP = "MILP"
 MILP_POOL_FREE = "MILP, pool free"
-METHODS = (CONSTANT, CLOSED_FORM, INTERVAL, MILP, MILP_POOL_FREE)
+METHODS = (CONSTANT, CLOSED_FORM, MILP, MILP_POOL_FREE, INTERVAL)  # from exact to loose
 
 _NOWHERE = -1  # case, position and tap of what depends on no input
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much work goes into proving ranges.
+
+    `seconds` is the limit of one program. `rounds` is how often the search behind the pool goes on
+    from its best input; `workers` processes share the work.
+    """
+
+    seconds: float = 60.0
+    rounds: int = 8
+    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +96,7 @@ class ProvenSignal:
     @property
     def spare_bits(self) -> int:
         """How many bits more the bound needs than the witnesses, all channels together."""
-        return _bits(self.bound) - _bits(self.reached)
+        return self.bound.bits - self.reached.bits
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -234,7 +247,3 @@ def _from_archive(network: IntegerNetwork, stored: archive.Archive) -> ProvenRan
     }
     inputs = arrays["input_low"], arrays["input_high"]
     return ProvenRanges(network.digest, *inputs, arrays["fingerprints"], signals, orders)
-
-
-def _bits(values: ChannelRange) -> int:
-    return signed_bits(values.minimum, values.maximum)

@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from dataflow.accumulation import tap_weights
 from dataflow.bit_widths import LayerWidths, widths_of_layer
 from dataflow.ranges import ChannelRange, Ranges, part_name
-from golden.integer_math import signed_bits
 from golden.network import DepthwiseConvolution, IntegerNetwork, WeightedNode
 
 
@@ -150,23 +149,6 @@ def audit(
     return tuple(rows)
 
 
-def audit_text(rows: tuple[AuditRow, ...]) -> str:
-    """Return the rows as lines of text under a heading, one a row."""
-    titles = {formula.name: formula.title for formula in FORMULAS}
-    width = max(len(title) for title in titles.values())
-    lines = [f"{'layer':8} {'quantity':11} {'formula':{width}} bits needed sufficient verdict"]
-    for row in rows:
-        verdict = row.verdict if not row.excess_bits else f"{row.verdict} by {abs(row.excess_bits)}"
-        if row.overflow is not None:
-            place = f"{row.overflow.signal}, channel {row.overflow.channel}, {row.overflow.end} end"
-            verdict += f": {place} reaches {row.overflow.value}"
-        lines.append(
-            f"{row.layer:8} {row.quantity:11} {titles[row.formula]:{width}} "
-            f"{row.bits:4} {row.needed_bits:6} {row.sufficient_bits:10} {verdict}"
-        )
-    return "\n".join(lines) + "\n"
-
-
 def _row(
     layer: LayerWidths, quantity: str, formula: Formula, bits: int, reached: Ranges
 ) -> AuditRow:
@@ -176,7 +158,7 @@ def _row(
         quantity=quantity,
         formula=formula.name,
         bits=bits,
-        needed_bits=max(signed_bits(item.minimum, item.maximum) for item in reached.values()),
+        needed_bits=max(item.bits for item in reached.values()),
         sufficient_bits=sufficient.signed_bits,
         overflow=_first_overflow(bits, reached),
     )

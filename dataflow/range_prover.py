@@ -33,8 +33,10 @@ from dataflow.proven_ranges import (
     CLOSED_FORM,
     CONSTANT,
     INTERVAL,
+    METHODS,
     MILP,
     MILP_POOL_FREE,
+    Budget,
     ProvenRanges,
     make_proven_ranges,
 )
@@ -49,11 +51,10 @@ from dataflow.ranges import (
     interval_bounds,
     part_name,
 )
-from dataflow.sum_extremes import SumBounds, SumTask, bound_sum, depth
+from dataflow.sum_extremes import SumBounds, SumTask, bits_of_end, bound_sum, depth
 from dataflow.tap_orders import best_order
 from dataflow.witness_pool import END_SIGNS, WitnessPool
 from dataflow.witness_search import Effort, Goal, search
-from golden.integer_math import signed_bits
 from golden.network import INPUT_NAME, GlobalMaxPool, IntegerNetwork, Node, WeightedNode
 
 # Up to this many shifted or pooled elements before a sum, its programs are solved to the end.
@@ -63,19 +64,6 @@ FIRST_EFFORT = Effort(starts=64, steps=40, rounds=0)
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 Progress = Callable[[str, int, int], None]  # what, tasks done, tasks of this stage
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How much work goes into proving ranges.
-
-    `seconds` is the limit of one program. `rounds` is how often the search behind the pool goes on
-    from its best input; `workers` processes share the work.
-    """
-
-    seconds: float = 60.0
-    rounds: int = 16
-    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
 
 
 def prove_ranges(
@@ -177,17 +165,19 @@ class _Prover:
         bound = interval_bounds(self.network, self.input_range, self.within)[name]
         for channel in range(len(bound.low)):
             for end in END_SIGNS:
-                value = int(getattr(bound, end)[channel])
-                if signed_bits(min(value, 0), max(value, 0)) > self._reached_bits(name, channel):
+                limit = int(getattr(bound, end)[channel])
+                if bits_of_end(limit) > self._reached_bits(name, channel, end):
                     yield channel, end
 
-    def _reached_bits(self, name: str, channel: int) -> int:
-        reached = self.pool.range(name)
-        return signed_bits(int(reached.low[channel]), int(reached.high[channel]))
+    def _reached_bits(self, name: str, channel: int, end: str) -> int:
+        return bits_of_end(int(self.pool.reach[name, end].value[channel]))
 
     def _task(self, node: WeightedNode, channel: int, end: str, exact: bool) -> SumTask:
         partial_name = part_name(node, "partial_sum")
-        enough = (self._reached_bits(node.name, channel), self._reached_bits(partial_name, channel))
+        enough = (
+            self._reached_bits(node.name, channel, end),
+            self._reached_bits(partial_name, channel, end),
+        )
         return SumTask(
             network=self.network,
             bounds=self.bounds,
@@ -222,13 +212,12 @@ class _Prover:
         """Find the best order of additions; a first layer keeps the given one."""
         ranges = interval_bounds(self.network, self.input_range, self.within)
         final, partial = ranges[node.name], ranges[part_name(node, "partial_sum")]
-        final_bits = signed_bits(final.minimum, final.maximum)
         taps = tuple(range(len(tap_weights(node))))
-        order = TapOrder(taps, signed_bits(partial.minimum, partial.maximum))
-        if tasks and order.bits > final_bits:
+        order = TapOrder(taps, partial.bits)
+        if tasks and order.bits > final.bits:
             inputs = self.pool.fingerprints
             solve = functools.partial(self._map, f"{node.name}: order", bound_sum)
-            order = best_order(order, final_bits, tasks, inputs, solve)
+            order = best_order(order, final.bits, tasks, inputs, solve)
         self.orders[node.name] = order
 
     def _methods_of(self, results: list[SumBounds], solved: str) -> dict[str, tuple[str, ...]]:
@@ -242,16 +231,23 @@ class _Prover:
 
     def _name_methods(self) -> None:
         """Name the methods of all signals but sums: constants, products, monotone followers."""
+        constants = {INPUT_NAME: 1}
+        constants |= {name: len(known.low) for name, known in constant_ranges(self.network).items()}
         for end in END_SIGNS:
-            self.methods[INPUT_NAME, end] = (CONSTANT,)
-            for name, known in constant_ranges(self.network).items():
-                self.methods[name, end] = (CONSTANT,) * len(known.low)
-            for node in self.network.nodes:
+            for name, count in constants.items():
+                self.methods[name, end] = (CONSTANT,) * count
+        for node in self.network.nodes:
+            for end in END_SIGNS:
                 if isinstance(node, WeightedNode):
-                    count = len(node.weights)
-                    self.methods[part_name(node, "product"), end] = (CLOSED_FORM,) * count
+                    name = part_name(node, "product")
+                    self.methods[name, end] = (self._loosest_before(node),) * len(node.weights)
                 else:
                     self.methods[node.name, end] = self._inherited(node, end)
+
+    def _loosest_before(self, node: WeightedNode) -> str:
+        """Return the loosest method behind what a node reads: a product is as exact as that."""
+        used = {method for end in END_SIGNS for method in self.methods[node.input, end]}
+        return max(used - {CONSTANT}, key=METHODS.index, default=CLOSED_FORM)
 
     def _inherited(self, node: Node, end: str) -> tuple[str, ...]:
         channels = self.network.shapes[node.name][-1]

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from dataflow.accumulation import initial_sum, tap_inputs, tap_weights
 from golden.archive import read_only
-from golden.integer_math import floor_shift, relu
+from golden.integer_math import floor_shift, relu, signed_bits
 from golden.network import (
     INPUT_MAX,
     INPUT_MIN,
@@ -58,6 +58,17 @@ class ChannelRange:
     def maximum(self) -> int:
         """Largest value of any channel."""
         return int(self.high.max())
+
+    @property
+    def bits(self) -> int:
+        """Width of the two's-complement register that holds every value of any channel."""
+        return signed_bits(self.minimum, self.maximum)
+
+    @property
+    def channel_bits(self) -> tuple[int, ...]:
+        """Width of the two's-complement register of each channel."""
+        ends = zip(self.low.tolist(), self.high.tolist(), strict=True)
+        return tuple(signed_bits(low, high) for low, high in ends)
 
 
 Ranges = Mapping[str, ChannelRange]

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dataflow.ranges import Ranges, interval_bounds
-from golden.integer_math import WEIGHT_MIN, signed_bits
+from golden.integer_math import WEIGHT_MIN
 from golden.network import (
     Convolution,
     DepthwiseConvolution,
@@ -141,9 +141,7 @@ def datapath_bits(network: IntegerNetwork) -> int:
     """
     bounds = interval_bounds(network)
     return sum(
-        signed_bits(bound.minimum, bound.maximum)
-        for name, bound in bounds.items()
-        if not name.endswith((".weight", ".bias"))
+        bound.bits for name, bound in bounds.items() if not name.endswith((".weight", ".bias"))
     )
 
 

@@ -80,6 +80,15 @@ def bound_sum(task: SumTask) -> SumBounds:
     return result
 
 
+def bits_of_end(value: int) -> int:
+    """Return the two's-complement bits that one end of a range needs, 0 and it being in the range.
+
+    >>> bits_of_end(-32), bits_of_end(0), bits_of_end(32)
+    (6, 1, 7)
+    """
+    return signed_bits(min(value, 0), max(value, 0))
+
+
 def depth(network: IntegerNetwork, name: str) -> int:
     """Return on how many shifted or pooled elements one element of a node's output depends."""
     if name == INPUT_NAME:
@@ -126,7 +135,7 @@ def _settled(task: SumTask, interval: int, reached: int, enough_bits: int | None
         return True
     if enough_bits is None:
         return task.sign * interval <= task.sign * reached
-    return signed_bits(min(interval, 0), max(interval, 0)) <= enough_bits
+    return bits_of_end(interval) <= enough_bits
 
 
 def _candidates(task: SumTask) -> list[_Candidate]:

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable
 
 from dataflow.ranges import ChannelRange
-from dataflow.width_report import ReportedSignal, WidthReport, range_bits
+from dataflow.width_report import ReportedSignal, WidthReport
 
 _RANGES = ("observed", "interval", "assumed", "bound", "witness")
 SUMMARY_COLUMNS = (
@@ -50,7 +50,7 @@ def range_cells(values: ChannelRange | None) -> tuple[str, str, str]:
     """Return minimum, maximum and two's-complement bits of a range; empty cells without one."""
     if values is None:
         return "", "", ""
-    return str(values.minimum), str(values.maximum), str(range_bits(values))
+    return str(values.minimum), str(values.maximum), str(values.bits)
 
 
 def _csv(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

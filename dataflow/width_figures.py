@@ -20,7 +20,7 @@ from matplotlib.ticker import MaxNLocator
 from dataflow.bit_widths import SignalWidth
 from dataflow.observed import Histogram, constant_histograms
 from dataflow.ranges import ChannelRange
-from dataflow.width_report import ReportedSignal, WidthReport, range_bits
+from dataflow.width_report import ReportedSignal, WidthReport
 from golden.integer_math import signed_bits
 
 _COLOURS = {
@@ -77,7 +77,7 @@ def overview_figure(report: WidthReport) -> bytes:
     signals = list(report.signals.values())
     figure = Figure(figsize=(10, 0.3 * len(signals) + 1.4), dpi=_DOTS_PER_INCH)
     axes = figure.subplots()
-    interval = [range_bits(signal.interval) for signal in signals]
+    interval = [signal.interval.bits for signal in signals]
     places = range(len(signals))
     axes.barh(places, interval, color=_COLOURS["interval"], alpha=0.35, label="interval bound")
     if report.proven is not None:
@@ -100,7 +100,7 @@ def overview_figure(report: WidthReport) -> bytes:
 
 
 def _draw_marks(axes: Axes, ranges: list[ChannelRange | None], kind: str, marker: str) -> None:
-    bits = {place: range_bits(values) for place, values in enumerate(ranges) if values is not None}
+    bits = {place: values.bits for place, values in enumerate(ranges) if values is not None}
     axes.plot(
         list(bits.values()),
         list(bits),

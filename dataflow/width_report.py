@@ -66,7 +66,6 @@ from dataflow.observed import Observation, observe
 from dataflow.proven_ranges import CONSTANT, INTERVAL, ProvenEnd, ProvenRanges, ProvenSignal
 from dataflow.published_formulas import FORMULAS, AuditRow, Overflow, audit
 from dataflow.ranges import ChannelRange, constant_ranges, interval_bounds, magnitude_bound
-from golden.integer_math import signed_bits
 from golden.network import INPUT_MAX, INPUT_MIN, INPUT_NAME, IntegerNetwork
 
 SCHEMA = 2
@@ -111,7 +110,7 @@ class ReportedSignal:
         """Bits of each channel's bound minus those of what it reaches; empty without proof."""
         if self.reached is None:
             return ()
-        pairs = zip(_channel_bits(self.width.bound), _channel_bits(self.reached), strict=True)
+        pairs = zip(self.width.bound.channel_bits, self.reached.channel_bits, strict=True)
         return tuple(bound - reached for bound, reached in pairs)
 
     def bits_of(self, unit: str) -> int | None:
@@ -179,11 +178,6 @@ def json_text(content: WidthReport) -> str:
     return re.sub(r"\[\n[^][{}]*\]", _on_one_line, text) + "\n"
 
 
-def range_bits(values: ChannelRange) -> int:
-    """Return the two's-complement bits of a range, all channels together."""
-    return signed_bits(values.minimum, values.maximum)
-
-
 def _distinct(
     widths: tuple[LayerWidths, ...],
 ) -> Iterable[tuple[str, SignalWidth, frozenset[str]]]:
@@ -195,11 +189,6 @@ def _distinct(
             first.setdefault(signal.name, (layer.name, signal))
             units.setdefault(signal.name, set()).add(UNITS[signal.role])
     return [(*first[name], frozenset(units[name])) for name in first]
-
-
-def _channel_bits(values: ChannelRange) -> list[int]:
-    ends = zip(values.low.tolist(), values.high.tolist(), strict=True)
-    return [signed_bits(low, high) for low, high in ends]
 
 
 def _on_one_line(array: re.Match[str]) -> str:
@@ -301,7 +290,7 @@ def _audit_entry(content: WidthReport, row: AuditRow) -> dict[str, Any]:
 
 
 def _range_and_bits(values: ChannelRange | None) -> dict[str, Any] | None:
-    return None if values is None else {**_range_entry(values), "bits": range_bits(values)}
+    return None if values is None else {**_range_entry(values), "bits": values.bits}
 
 
 def _range_entry(values: ChannelRange) -> dict[str, Any]:

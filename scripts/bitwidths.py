@@ -22,7 +22,7 @@ from typing import Any
 import numpy.typing as npt
 from rich.console import Console, RenderableType
 
-from dataflow.proven_ranges import ProvenRanges
+from dataflow.proven_ranges import Budget, ProvenRanges
 from dataflow.width_csv import csv_text, summary_text
 from dataflow.width_report import WidthReport, json_text, report
 from dataflow.witness_vectors import witness_cases, witness_text
@@ -31,10 +31,9 @@ from golden.cases import read_cases
 from golden.network import FeatureSettings, IntegerNetwork
 from scripts import bitwidth_tables as tables
 from scripts.command_line import Parser, require_exclusive, run_command
-from scripts.network_ranges import cache_proven_ranges, find_proven_ranges
+from scripts.network_ranges import find_proven_ranges, store_proven_ranges
 
 READ_CLIPS = 256  # clips read and turned into fingerprints at a time
-_BUDGET_FLAGS = {"solve_seconds": "seconds", "search_rounds": "rounds", "workers": "workers"}
 
 
 def main() -> None:
@@ -70,13 +69,18 @@ def _parse() -> argparse.Namespace:
     add(
         "--prove_again",
         action="store_true",
-        help="prove whatever is stored; the result goes to the cache, but later runs still take a "
-        "file beside the network first",
+        help="prove although ranges are stored, and store the new ones in their place",
     )
     add = parser.add_argument_group("proof, where nothing is stored").add_argument
-    add("--solve_seconds", type=float, help="time for one mixed-integer program")
-    add("--search_rounds", type=int, help="how often the search for a witness goes on")
-    add("--workers", type=int, help="processes at work; without it one a processor")
+    usual = Budget()
+    add("--solve_seconds", type=float, default=usual.seconds, help="time for one integer program")
+    add(
+        "--search_rounds",
+        type=int,
+        default=usual.rounds,
+        help="how long witnesses are searched for",
+    )
+    add("--workers", type=int, default=usual.workers, help="processes at work")
     flags = parser.parse_args()
     _check(parser, flags)
     return flags
@@ -86,7 +90,7 @@ def _check(parser: Parser, flags: argparse.Namespace) -> None:
     """Refuse limits that allow no work, and flags that contradict each other."""
     for name, lowest in (("solve_seconds", 1), ("search_rounds", 0), ("workers", 1)):
         value = getattr(flags, name)
-        if value is not None and value < lowest:
+        if value < lowest:
             parser.error(f"--{name}: expected at least {lowest}, got {value}")
     for names in (("cases", "data_dir"), ("interval_only", "prove_again")):
         require_exclusive([(f"--{name}", bool(getattr(flags, name))) for name in names])
@@ -101,16 +105,15 @@ def _proven_ranges(
     stored = None if flags.prove_again else find_proven_ranges(flags.network, network)
     if stored is not None:
         return stored[0], f"Proven ranges: {stored[1]}"
-    limits = {field: getattr(flags, name) for name, field in _BUDGET_FLAGS.items()}
     start = time.monotonic()
-    proven = _prove(network, {name: limit for name, limit in limits.items() if limit is not None})
-    seconds = time.monotonic() - start
-    return proven, f"Proven in {seconds:,.1f} s, stored as {cache_proven_ranges(proven)}"
+    proven = _prove(network, Budget(flags.solve_seconds, flags.search_rounds, flags.workers))
+    path = store_proven_ranges(flags.network, proven)
+    return proven, f"Proven in {time.monotonic() - start:,.1f} s, stored as {path}"
 
 
-def _prove(network: IntegerNetwork, limits: dict[str, Any]) -> ProvenRanges:
+def _prove(network: IntegerNetwork, budget: Budget) -> ProvenRanges:
     # Imported here: the solver takes longer to load than a report of stored ranges takes.
-    from dataflow.range_prover import Budget, prove_ranges
+    from dataflow.range_prover import prove_ranges
     from scripts.progress import Bar, progress_bar
 
     with ExitStack() as stage:
@@ -123,7 +126,7 @@ def _prove(network: IntegerNetwork, limits: dict[str, Any]) -> ProvenRanges:
                 bar = stage.enter_context(progress_bar(title))
             bar(done, total)
 
-        return prove_ranges(network, budget=Budget(**limits), progress=show)
+        return prove_ranges(network, budget=budget, progress=show)
 
 
 def _batches(

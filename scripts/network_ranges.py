@@ -12,7 +12,7 @@ from dataflow.proven_ranges import ProvenRanges, read_proven_ranges
 from dataflow.ranges import Ranges, interval_bounds
 from golden import files
 from golden.cases import read_cases
-from golden.network import IntegerNetwork
+from golden.network import INPUT_MAX, INPUT_MIN, IntegerNetwork
 
 PROVEN, INTERVAL, OBSERVED = "proven", "interval", "observed"
 SOURCES = (PROVEN, INTERVAL, OBSERVED)
@@ -53,12 +53,19 @@ def find_proven_ranges(
 ) -> tuple[ProvenRanges, Path] | None:
     """Return the stored proven ranges of a network and their file, or None if there are none.
 
-    They lie beside the network, or in the cache under its digest. Raises ValueError for a file
-    beside the network that belongs to another one or is not valid.
+    They lie beside the network, or in the cache under its digest. Raises ValueError for a file that
+    belongs to another network, is not valid, or whose ranges do not hold for every fingerprint.
     """
     for path in (network_path.parent / FILE_NAME, CACHE / f"{network.digest}.npz"):
         if path.exists():
-            return read_proven_ranges(path, network), path
+            ranges = read_proven_ranges(path, network)
+            low, high = int(ranges.input_low.max()), int(ranges.input_high.min())
+            if (low, high) != (INPUT_MIN, INPUT_MAX):
+                raise ValueError(
+                    f"{path}: expected ranges proven for all inputs in {INPUT_MIN}..{INPUT_MAX}, "
+                    f"got a coefficient in {low}..{high}"
+                )
+            return ranges, path
     return None
 
 
@@ -73,9 +80,13 @@ def require_proven_ranges(network_path: Path, network: IntegerNetwork) -> Proven
     return stored[0]
 
 
-def cache_proven_ranges(ranges: ProvenRanges) -> Path:
-    """Store proven ranges in the cache, whole or not at all; return the file."""
-    path = CACHE / f"{ranges.network_digest}.npz"
+def store_proven_ranges(network_path: Path, ranges: ProvenRanges) -> Path:
+    """Store proven ranges, whole or not at all, and return the file.
+
+    They go beside the network if there is such a file already, otherwise to the cache.
+    """
+    beside = network_path.parent / FILE_NAME
+    path = beside if beside.exists() else CACHE / f"{ranges.network_digest}.npz"
     files.write_together({path: ranges.to_bytes()})
     return path
 

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflow.partial_sums import accumulator_bits, last_sums_only
-from dataflow.range_prover import Budget, prove_ranges
+from dataflow.proven_ranges import Budget
+from dataflow.range_prover import prove_ranges
 from golden.integer_math import signed_bits
 from tests.dataflow.test_tap_orders import INPUT_RANGE, TAPS, overlapping_network
 from tests.networks import random_network

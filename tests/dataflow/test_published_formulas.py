@@ -16,7 +16,6 @@ from dataflow.published_formulas import (
     Operands,
     Overflow,
     audit,
-    audit_text,
     operands,
 )
 from dataflow.ranges import ChannelRange, Ranges, interval_bounds
@@ -319,30 +318,6 @@ def test_operands_of_each_layer_of_the_default_network() -> None:
     ]
     assert [item.weight_sum for item in found] == [16 * 32, 9 * 32, 48 * 32, 16 * 32]
     assert [item.bias_bits is None for item in found] == [True, True, True, False]
-
-
-def test_text_names_verdict_and_overflowing_value() -> None:
-    network = matrix_network([-32, 0, 0, 0], 0)
-    lines = audit_text(audit_of(network)).splitlines()
-    assert len(lines) == 1 + len(FORMULAS) + sum(rule.product is not None for rule in FORMULAS)
-    assert lines[0].split() == [
-        "layer",
-        "quantity",
-        "formula",
-        "bits",
-        "needed",
-        "sufficient",
-        "verdict",
-    ]
-    (line,) = (line for line in lines if "product     QTools 1.2.1" in line)
-    assert line.split("QTools 1.2.1")[1].split(maxsplit=3) == [
-        *("11", "12", "12"),
-        "short by 1: fc1.product, channel 0, high end reaches 1024",
-    ]
-    assert any(
-        line.endswith("hls4ml 1.3.0                     12     12         12 exact")
-        for line in lines
-    )
 
 
 @pytest.mark.parametrize(("low", "high"), [(-321, 310), (-320, 311)])

@@ -18,11 +18,12 @@ from dataflow.proven_ranges import (
     INTERVAL,
     MILP,
     MILP_POOL_FREE,
+    Budget,
     ProvenEnd,
     ProvenRanges,
     read_proven_ranges,
 )
-from dataflow.range_prover import Budget, prove_ranges
+from dataflow.range_prover import prove_ranges
 from dataflow.ranges import interval_bounds
 from golden.network import IntegerNetwork
 from tests.dataflow.plain_loops import every_value, extremes

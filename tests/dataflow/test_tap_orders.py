@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dataflow.observed import observe
-from dataflow.range_prover import Budget, prove_ranges
+from dataflow.proven_ranges import Budget
+from dataflow.range_prover import prove_ranges
 from dataflow.ranges import interval_bounds
 from golden.integer_math import signed_bits
 from golden.network import (

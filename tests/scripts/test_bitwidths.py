@@ -17,7 +17,6 @@ import soundfile
 from dataflow.proven_ranges import ProvenRanges, read_proven_ranges
 from dataflow.published_formulas import FORMULAS
 from dataflow.ranges import interval_bounds
-from dataflow.width_report import range_bits
 from golden import reference
 from golden.cases import make_cases, read_cases
 from golden.network import IntegerNetwork
@@ -140,11 +139,11 @@ def test_tables_show_every_signal_with_its_bits_bounds_witnesses_and_gaps(
     assert max(map(len, lines[2:-1])) <= 120  # the first lines and the last hold paths
     for name, signal in ranges.signals.items():
         bound, reached = signal.bound, signal.reached
-        bits = str(range_bits(bound))
+        bits = str(bound.bits)
         widths = numbers_after(lines, name, 0)
         assert widths[0] == bits and widths[-1] in ("interval", "constant")
         limits = [str(bound.minimum), str(bound.maximum), bits]
-        seen = [str(reached.minimum), str(reached.maximum), str(range_bits(reached))]
+        seen = [str(reached.minimum), str(reached.maximum), str(reached.bits)]
         low, high = reached.minimum - bound.minimum, bound.maximum - reached.maximum
         assert numbers_after(lines, name, 1) == [*limits, *limits, *seen, str(low), str(high)]
 
@@ -213,7 +212,7 @@ def test_observed_values_and_an_assumption_stand_beside_the_bounds(
         seen = [str(values.min()), str(values.max())]
         cells = numbers_after(out.splitlines(), name, 2)
         for place, known in ((3, assumed[name]), (6, bounds[name])):
-            bits = str(range_bits(known))
+            bits = str(known.bits)
             assert cells[place : place + 3] == [str(known.minimum), str(known.maximum), bits]
         assert cells[:2] == seen
 
@@ -270,7 +269,7 @@ def test_interval_bounds_alone_need_no_proof_and_give_no_witnesses(
     lines = capsys.readouterr().out.splitlines()
     assert "Interval bounds alone, nothing proven (--interval_only)." in lines
     for name, bound in interval_bounds(network).items():
-        limits = [str(bound.minimum), str(bound.maximum), str(range_bits(bound))]
+        limits = [str(bound.minimum), str(bound.maximum), str(bound.bits)]
         assert numbers_after(lines, name, 1) == limits
 
 
