@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TypeVar
 
+from dataflow.ranges import Ranges
 from golden.network import (
     INPUT_NAME,
     Convolution,
@@ -108,11 +109,17 @@ class Kernel:
 class Accelerator:
     """A network and a configuration that fit `rtl_ref/kws_accelerator.v`.
 
+    Every width follows from `ranges`, of every signal (`dataflow.ranges`); without them from the
+    interval bounds. `ranges_origin` is what the generated header calls them. Ranges that some input
+    leaves give hardware that this input overflows.
+
     Raises ValueError, naming the layer, for a network of another architecture.
     """
 
     network: IntegerNetwork
     configuration: Configuration
+    ranges: Ranges | None = None
+    ranges_origin: str = "interval bounds"
 
     def __post_init__(self) -> None:
         _check_chain(self.network)

@@ -91,7 +91,10 @@ def _stream_height(name: str) -> int:
 
 def _draw_header(axes: Axes, accelerator: Accelerator) -> None:
     write(axes, 8, 20, "kws_accelerator", bold=True, size=11)
-    write(axes, 150, 20, f"configuration {accelerator.configuration.name}", colour=GREY)
+    caption = (
+        f"configuration {accelerator.configuration.name}, widths from {accelerator.ranges_origin}"
+    )
+    write(axes, 150, 20, caption, colour=GREY)
     for place, (kind, fill) in enumerate(_FILLS.items()):
         left = WIDTH - 340 + 86 * place
         box(axes, (left, 14), (12, 12), fill)

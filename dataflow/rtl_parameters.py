@@ -1,6 +1,8 @@
 """Verilog parameters of the RTL blocks, derived from a network and from its bit widths.
 
-No number is typed a second time: simulation, synthesis and tests all take these dictionaries, by
+Widths follow from ranges that the caller chooses, such as proven ones
+(`dataflow.proven_ranges.ProvenRanges.bounds`), and from the interval bounds if it chooses none. No
+number is typed a second time: simulation, synthesis and tests all take these dictionaries, by
 the parameters' Verilog names. `accelerator_header` writes them for the top, and `memories` says
 which `.mem` files the blocks read.
 """
@@ -12,7 +14,7 @@ from dataclasses import dataclass
 from dataflow.accelerator import Accelerator, Kernel
 from dataflow.bit_widths import LayerWidths, SignalWidth, layer_widths, widths_of_layer
 from dataflow.loop_orders import LayerSize
-from dataflow.ranges import interval_bounds
+from dataflow.ranges import Ranges, interval_bounds
 from golden.integer_math import unsigned_bits
 from golden.network import INPUT_NAME, Convolution, IntegerNetwork, ShiftRelu
 
@@ -22,6 +24,14 @@ Parameters = dict[str, int | str]
 POINTWISE_WEIGHT_ORDER = ("kernel_time", "kernel_coefficient", "in", "out")
 FULLY_CONNECTED_WEIGHT_ORDER = ("in", "out")
 KERNEL_WEIGHT_ORDER = ("out", "kernel_time", "kernel_coefficient", "in")
+
+# The block that computes each weighted layer, by the layers' usual names.
+BLOCKS = {
+    "conv_1": "conv_1",
+    "dw_conv": "dw_conv_max_pool",
+    "pw_conv": "pointwise_conv",
+    "fc1": "fc1",
+}
 
 HEADER_FILE = "kws_accelerator.vh"
 
@@ -63,18 +73,18 @@ def pointwise_layer(network: IntegerNetwork) -> PointwiseLayer:
     return PointwiseLayer(found[0], follower)
 
 
-def pointwise_parameters(network: IntegerNetwork, weight_file: str) -> Parameters:
+def pointwise_parameters(
+    network: IntegerNetwork, weight_file: str, ranges: Ranges | None = None
+) -> Parameters:
     """Return every parameter of `rtl_ref/pointwise_conv.v` for `network`, by its Verilog name.
 
-    Widths hold for every fingerprint (`dataflow.ranges.interval_bounds`). `weight_file` is the path
-    of the `.mem` file that the simulator opens.
+    Widths follow from `ranges`, by default the interval bounds. `weight_file` is the path of the
+    `.mem` file that the simulator opens.
 
     Raises ValueError if the network has no such layer or if its input may be negative.
     """
     layer = pointwise_layer(network)
-    widths = widths_of_layer(
-        layer_widths(network, interval_bounds(network)), layer.convolution.name
-    )
+    widths = widths_of_layer(_network_widths(network, ranges), layer.convolution.name)
     return {
         "IN_CHANNELS": layer.size.inputs,
         "OUT_CHANNELS": layer.size.outputs,
@@ -101,11 +111,11 @@ class MemoryFile:
 def module_parameters(accelerator: Accelerator) -> dict[str, Parameters]:
     """Return every parameter of every block under `rtl_ref/kws_accelerator.v`, by block.
 
-    Widths hold for every fingerprint (`dataflow.ranges.interval_bounds`). Weight files are names
-    without folder: tools run in the folder that holds them.
+    Widths follow from the ranges of the accelerator. Weight files are names without folder: tools
+    run in the folder that holds them.
     """
-    network = accelerator.network
-    widths = layer_widths(network, interval_bounds(network))
+    network, ranges = accelerator.network, accelerator.ranges
+    widths = _network_widths(network, ranges)
     conv_1, dw_conv, _, fc1 = widths
     fully_connected = _fully_connected(accelerator, fc1)
     return {
@@ -113,7 +123,7 @@ def module_parameters(accelerator: Accelerator) -> dict[str, Parameters]:
         "window_memory": _window_memory(accelerator, conv_1),
         "conv_1": _conv_1(accelerator, conv_1),
         "dw_conv_max_pool": _depthwise(accelerator, dw_conv),
-        "pointwise_conv": pointwise_parameters(network, "pw_conv.mem"),
+        "pointwise_conv": pointwise_parameters(network, "pw_conv.mem", ranges),
         "fc1": fully_connected,
         "argmax": _argmax(accelerator, int(fully_connected["ACC_BITS"])),
     }
@@ -138,6 +148,7 @@ def accelerator_header(accelerator: Accelerator) -> str:
     ]
     return (
         f"// network: {accelerator.network.digest}\n"
+        f"// widths: {accelerator.ranges_origin}\n"
         f"// configuration: {configuration.name}, "
         f"conv_1={configuration.conv_1}, dw_conv={configuration.dw_conv}, "
         f"pw_conv={configuration.pw_conv}, fc1={configuration.fc1}\n" + ",\n".join(lines) + "\n"
@@ -162,6 +173,10 @@ def memories(accelerator: Accelerator) -> tuple[MemoryFile, ...]:
         weights("fc1", fc1, FULLY_CONNECTED_WEIGHT_ORDER),
         MemoryFile(str(blocks["fc1"]["BIAS_FILE"]), f"{fc1}.biases", ("out",), fc1_bits, 1),
     )
+
+
+def _network_widths(network: IntegerNetwork, ranges: Ranges | None) -> tuple[LayerWidths, ...]:
+    return layer_widths(network, interval_bounds(network) if ranges is None else ranges)
 
 
 def _frame_control(accelerator: Accelerator) -> Parameters:
@@ -260,11 +275,15 @@ def _depthwise(accelerator: Accelerator, widths: LayerWidths) -> Parameters:
 def _fully_connected(accelerator: Accelerator, widths: LayerWidths) -> Parameters:
     inputs, labels = accelerator.features, accelerator.labels
     multiplier = _unsigned_multiplier(widths)
+    assert widths.bias is not None
     return {
         "INPUTS": inputs,
         "LABELS": labels,
         **multiplier,
-        "ACC_BITS": max(widths.partial_sum.signed_bits, multiplier["PRODUCT_BITS"]),
+        # No partial sum is a bias alone: where inputs are never 0 it may need more bits than any.
+        "ACC_BITS": max(
+            widths.partial_sum.signed_bits, widths.bias.signed_bits, multiplier["PRODUCT_BITS"]
+        ),
         "INPUT_BITS": unsigned_bits(inputs - 1),
         "LABEL_BITS": unsigned_bits(labels - 1),
         "ADDRESS_BITS": unsigned_bits(inputs * labels - 1),

@@ -7,7 +7,8 @@
 //   in       two's complement, IN_BITS
 //   weight   two's complement, WEIGHT_BITS
 //   product  two's complement, PRODUCT_BITS
-//   sum      two's complement, ACC_BITS: every partial sum fits, so nothing saturates
+//   sum      two's complement, ACC_BITS: the sum after each tap fits, in their order, so nothing
+//            saturates; sums of other taps, inside adder_tree, may wrap around, which does no harm
 //   out      unsigned, OUT_BITS: the largest shifted sum fits, so nothing is clipped
 // Rounding
 //   Towards minus infinity: dropping the SHIFT lowest bits of a two's-complement number is the floor.

@@ -2,11 +2,12 @@
 // every layer with the cycle in which it appeared. Compared with the reference elsewhere; this only
 // drives and records.
 //
-//   harness FRAMES_FILE BEATS OUTPUT_FOLDER GAP_PERCENT STALL_PERCENT SEED PATIENCE FIRST END
+//   harness FRAMES_FILE BEATS OUTPUT_FOLDER GAP_PERCENT STALL_PERCENT SEED PATIENCE FIRST END SUMS
 //
 // FRAMES_FILE holds int8 numbers, BEATS to a frame. Each stream becomes OUTPUT_FOLDER/<stream>.bin,
 // pairs of int32: value, cycle. Cycle 0 is the first after reset. The run ends when every frame has
 // its answer; if no beat passes for PATIENCE cycles it ends there, and what is missing is missing.
+// With SUMS 1 the accumulators are recorded after every addition, too: <layer>_sums.bin.
 // With NETLIST defined, only the ports of the top are there to be recorded. With TRACE_FST or
 // TRACE_VCD defined, the cycles from FIRST up to END go into OUTPUT_FOLDER/waves.fst or waves.vcd.
 
@@ -86,8 +87,8 @@ std::vector<int8_t> read_file(const char *path) {
 }  // namespace
 
 int main(int argc, char **argv) {
-    if (argc != 10) {
-        std::fprintf(stderr, "expected 9 arguments, got %d\n", argc - 1);
+    if (argc != 11) {
+        std::fprintf(stderr, "expected 10 arguments, got %d\n", argc - 1);
         return 1;
     }
     const std::vector<int8_t> numbers = read_file(argv[1]);
@@ -99,6 +100,7 @@ int main(int argc, char **argv) {
     const uint64_t patience = std::strtoull(argv[7], nullptr, 10);
     const uint64_t first_traced = std::strtoull(argv[8], nullptr, 10);
     const uint64_t end_traced = std::strtoull(argv[9], nullptr, 10);
+    const bool with_sums = std::strtoul(argv[10], nullptr, 10) != 0;
     const size_t frames = numbers.size() / beats;
 
     const auto context = std::make_unique<VerilatedContext>();
@@ -115,6 +117,11 @@ int main(int argc, char **argv) {
     Stream conv_1(folder, "conv_1"), conv_1_relu(folder, "conv_1_relu"), dw_conv(folder, "dw_conv"),
         max_pool(folder, "max_pool"), pw_conv(folder, "pw_conv"),
         pw_conv_relu(folder, "pw_conv_relu"), fc1(folder, "fc1");
+    Stream conv_1_sums(folder, "conv_1_sums"), dw_conv_sums(folder, "dw_conv_sums"),
+        pw_conv_sums(folder, "pw_conv_sums"), fc1_sums(folder, "fc1_sums");
+    bool conv_1_added = false, dw_conv_added = false;  // in the cycle before
+#else
+    (void)with_sums;
 #endif
 
     const auto roll = [&random](unsigned percent) { return percent > 0 && random() % 100 < percent; };
@@ -186,6 +193,19 @@ int main(int argc, char **argv) {
             pw_conv_relu.add(INSIDE(pw_conv, out_data_q), cycle);
         if (INSIDE(fully_connected, emit))
             fc1.add(as_signed(INSIDE(fully_connected, sum), FC1_BITS), cycle);
+        if (with_sums) {
+            if (conv_1_added)
+                conv_1_sums.add(as_signed(INSIDE(first_conv, sum_q), CONV_1_BITS), cycle);
+            if (dw_conv_added)
+                dw_conv_sums.add(as_signed(INSIDE(dw_conv, sum_q), DW_CONV_BITS), cycle);
+            if (INSIDE(pw_conv, accumulate_en))
+                pw_conv_sums.add(as_signed(INSIDE(pw_conv, sum), PW_CONV_BITS), cycle);
+            if (INSIDE(fully_connected, accumulate_en))
+                fc1_sums.add(as_signed(INSIDE(fully_connected, sum), FC1_BITS), cycle);
+            conv_1_added = INSIDE(first_conv, advance) && INSIDE(first_conv, product_valid_q) &&
+                           !INSIDE(first_conv, product_flush_q);
+            dw_conv_added = INSIDE(dw_conv, advance) && INSIDE(dw_conv, product_valid_q);
+        }
 #endif
         top->clk_i = 1;
         top->eval();

@@ -2,11 +2,12 @@
 // the cycle in which it appeared: the twin of accelerator_harness.cpp, with the same files and flags.
 //
 //   vvp simulator +frames=FILE +count=N +beats=N +folder=DIR +gap=PERCENT +stall=PERCENT +seed=N
-//       +patience=N +first=CYCLE +end=CYCLE
+//       +patience=N +first=CYCLE +end=CYCLE +sums=0|1
 //
 // FILE holds decimal numbers, COUNT frames of BEATS. Each stream becomes DIR/<stream>.txt, a line a
 // value: value, cycle. A value with an unknown bit is written as x. The cycles from FIRST up to END,
-// if there are any, go into DIR/waves.fst (with vvp -fst). With NETLIST defined, only the ports of
+// if there are any, go into DIR/waves.fst (with vvp -fst). With sums the accumulators are recorded
+// after every addition, too: DIR/<layer>_sums.txt. With NETLIST defined, only the ports of
 // the top are there to be recorded.
 
 `timescale 1ns / 1ps
@@ -46,7 +47,9 @@ module accelerator_harness #(
   integer beats, gap, stall, seed, patience, first, last;
   integer frames, number, scanned, place, cycle, quiet, sent, answers;
   integer taken, errors, out, lasts, conv_1, conv_1_relu, dw_conv, max_pool, pw_conv, pw_conv_relu, fc1;
+  integer sums, conv_1_sums, dw_conv_sums, pw_conv_sums, fc1_sums;
   reg more, offering, waves;
+  reg conv_1_added = 1'b0, dw_conv_added = 1'b0;  // in the cycle before
 
   // A pseudo-random event that happens in `percent` of the calls.
   function roll(input integer percent);
@@ -95,17 +98,33 @@ module accelerator_harness #(
       if (dut.pw_conv.out_valid_q && dut.fully_connected.s_axis_tready)
         write(pw_conv_relu, dut.pw_conv.out_data_q);
       if (dut.fully_connected.emit) write(fc1, $signed(dut.fully_connected.sum));
+      if (sums != 0) record_sums;
 `endif
     end
   endtask
+
+`ifndef NETLIST
+  task record_sums;
+    begin
+      if (conv_1_added) write(conv_1_sums, $signed(dut.first_conv.sum_q));
+      if (dw_conv_added) write(dw_conv_sums, $signed(dut.dw_conv.sum_q));
+      if (dut.pw_conv.accumulate_en) write(pw_conv_sums, $signed(dut.pw_conv.sum));
+      if (dut.fully_connected.accumulate_en) write(fc1_sums, $signed(dut.fully_connected.sum));
+      conv_1_added = dut.first_conv.advance & dut.first_conv.product_valid_q
+          & ~dut.first_conv.product_flush_q;
+      dw_conv_added = dut.dw_conv.advance & dut.dw_conv.product_valid_q;
+    end
+  endtask
+`endif
 
   initial begin
     if (!$value$plusargs("frames=%s", frames_file) || !$value$plusargs("folder=%s", folder)
         || !$value$plusargs("beats=%d", beats) || !$value$plusargs("gap=%d", gap)
         || !$value$plusargs("stall=%d", stall) || !$value$plusargs("seed=%d", seed)
         || !$value$plusargs("patience=%d", patience) || !$value$plusargs("count=%d", answers)
-        || !$value$plusargs("first=%d", first) || !$value$plusargs("end=%d", last))
-      $fatal(1, "expected frames, count, beats, folder, gap, stall, seed, patience, first and end");
+        || !$value$plusargs("first=%d", first) || !$value$plusargs("end=%d", last)
+        || !$value$plusargs("sums=%d", sums))
+      $fatal(1, "expected frames, count, beats, folder, gap, stall, seed, patience, first, end, sums");
     waves = last > first;
     frames = $fopen($sformatf("%0s", frames_file), "r");
     if (frames == 0) $fatal(1, "%0s: cannot be read", frames_file);
@@ -120,6 +139,10 @@ module accelerator_harness #(
     pw_conv = created("pw_conv");
     pw_conv_relu = created("pw_conv_relu");
     fc1 = created("fc1");
+    conv_1_sums = created("conv_1_sums");
+    dw_conv_sums = created("dw_conv_sums");
+    pw_conv_sums = created("pw_conv_sums");
+    fc1_sums = created("fc1_sums");
     if (waves) begin
       $dumpfile($sformatf("%0s/waves.fst", folder));
       $dumpvars(0, dut);

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from dataflow.accelerator import Accelerator
 from dataflow.rtl_export import accelerator_files, write_accelerator
-from dataflow.rtl_parameters import accelerator_parameters
+from dataflow.rtl_parameters import BLOCKS, accelerator_parameters
 from golden import reference
 from golden.reference import Integers
 from scripts.rtl_simulation import REPOSITORY, RTL_FOLDER, require_icarus
@@ -44,6 +44,8 @@ STREAMS = (
     "fc1",
     "out",
 )
+# What the accumulators hold after every addition, by layer; recorded only if asked for.
+SUMS = {layer: f"{layer}_sums" for layer in BLOCKS}
 # Verilator 5.006 computes wide trees of XOR wrongly with this optimisation.
 VERILATOR_FIX = "-fno-const-bit-op-tree"
 UNKNOWN = np.iinfo(np.int64).min  # a value with an unknown bit
@@ -54,9 +56,9 @@ WHOLE_RUN = range(2**31 - 1)  # as far as a 32-bit cycle counts
 class Recording:
     """What a run produced: for each stream the values and their cycles, int64 `[n]`, in order.
 
-    The streams are those of `dataflow.accelerator_schedule.Schedule`; besides, `last` and `errors`
-    hold the cycles of `tlast` on the output and of `frame_error_o`. Cycle 0 is the first after
-    reset. `values` may be `UNKNOWN`.
+    The streams are those of `dataflow.accelerator_schedule.Schedule`, and those of `SUMS`, empty
+    unless asked for; besides, `last` and `errors` hold the cycles of `tlast` on the output and of
+    `frame_error_o`. Cycle 0 is the first after reset. `values` may be `UNKNOWN`.
     """
 
     values: Mapping[str, Integers]
@@ -91,12 +93,13 @@ class Simulator:
         seed: int = 0,
         waves: Path | None = None,
         traced: range = WHOLE_RUN,
+        sums: bool = False,
     ) -> Recording:
         """Send `fingerprints` `(N, time, coefficient)` back to back and record what comes.
 
         The source pauses and the sink stalls in the given percentage of cycles. `waves` is a file
-        for the cycles in `traced`, `.fst` or `.vcd` as the simulator was compiled for. A run in
-        which nothing moves any more ends early.
+        for the cycles in `traced`, `.fst` or `.vcd` as the simulator was compiled for. `sums` adds
+        the streams of `SUMS`. A run in which nothing moves any more ends early.
         """
         reference.check_fingerprints(self.accelerator.network, fingerprints)
         cycles = traced if waves is not None else range(0)
@@ -110,6 +113,7 @@ class Simulator:
             "patience": patience,
             "first": cycles.start,
             "end": cycles.stop,
+            "sums": int(sums),
         }
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)

@@ -8,9 +8,10 @@ parameters and the predicted cycles.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
 
-from dataflow.accelerator import CONFIGURATIONS, Accelerator, parse_configuration
+from dataflow.accelerator import CONFIGURATIONS, Accelerator
 from dataflow.accelerator_figures import block_diagram, utilisation_chart
 from dataflow.accelerator_schedule import predict
 from dataflow.canvas_figures import svg
@@ -18,23 +19,27 @@ from dataflow.timing_figures import timing_diagram
 from golden import files
 from golden.network import IntegerNetwork
 from scripts.command_line import Parser, run_command
+from scripts.network_ranges import add_widths_flag, choose_ranges
 
 
 def main() -> None:
     """Parse, draw, write, print."""
     flags = _parse()
-    pictures = draw(IntegerNetwork.load(flags.network), flags.config)
+    network = IntegerNetwork.load(flags.network)
+    chosen = choose_ranges(flags.network, network, flags.widths, flags.cases)
+    pictures = draw(chosen.accelerator(network, flags.config))
     files.write_together({flags.output_dir / name: text for name, text in pictures.items()})
+    print(f"Widths: {chosen.origin}")
     print(f"Written to {flags.output_dir}: {', '.join(pictures)}")
 
 
-def draw(network: IntegerNetwork, configuration: str) -> dict[str, bytes]:
-    """Return the pictures by file name.
-
-    Raises ValueError for an unknown configuration or a network that does not fit the accelerator.
-    """
-    schedule = predict(Accelerator(network, parse_configuration(configuration)))
-    named = [predict(Accelerator(network, item)) for item in CONFIGURATIONS.values()]
+def draw(accelerator: Accelerator) -> dict[str, bytes]:
+    """Return the pictures by file name."""
+    schedule = predict(accelerator)
+    named = [
+        predict(dataclasses.replace(accelerator, configuration=configuration))
+        for configuration in CONFIGURATIONS.values()
+    ]
     return {
         "block_diagram.svg": svg(block_diagram(schedule), "Blocks of the accelerator"),
         "channel_timing.svg": svg(timing_diagram(schedule), "Cycles of the accelerator"),
@@ -52,6 +57,8 @@ def _parse() -> argparse.Namespace:
         default="fast",
         help=f"{names}, or such as conv_1=window,dw_conv=row: what a stage does in a cycle",
     )
+    add_widths_flag(parser)
+    add("--cases", type=Path, help="golden cases, for --widths observed")
     add("--output_dir", type=Path, default=Path("rtl_ref"), help="folder of the pictures")
     return parser.parse_args()
 

@@ -26,14 +26,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dataflow.accelerator import CONFIGURATIONS, Accelerator, parse_configuration
-from dataflow.ranges import ChannelRange, Ranges, interval_bounds
+from dataflow.accelerator import CONFIGURATIONS, Accelerator
+from dataflow.ranges import ChannelRange, Ranges
 from dataflow.rtl_parameters import HEADER_FILE, accelerator_header
 from golden import files
 from golden.evidence import json_bytes
 from golden.network import IntegerNetwork
 from scripts.accelerator_simulation import TOP
 from scripts.command_line import Parser, run_command
+from scripts.network_ranges import add_widths_flag, choose_ranges
 from scripts.progress import say
 from scripts.rtl_reading import Design, read_design
 from scripts.rtl_simulation import RTL_FOLDER
@@ -54,9 +55,10 @@ def main() -> None:
         design = read_design(flags.sources, flags.top, flags.include, flags.parameters)
     else:
         network = IntegerNetwork.load(flags.network)
-        ranges = network_ranges(network)
-        accelerator = Accelerator(network, parse_configuration(flags.config))
-        design = read_accelerator(accelerator, flags.rtl_dir)
+        chosen = choose_ranges(flags.network, network, flags.widths, flags.cases)
+        say(f"widths: {chosen.origin}")
+        ranges = with_label(chosen.ranges, len(network.labels))
+        design = read_accelerator(chosen.accelerator(network, flags.config), flags.rtl_dir)
     findings = lint(design, table, ranges, flags.table)
     _print(findings, flags.all)
     if flags.json is not None:
@@ -65,9 +67,9 @@ def main() -> None:
         raise SystemExit(1)
 
 
-def network_ranges(network: IntegerNetwork) -> Ranges:
-    """Return what every signal of `network` may hold, the index of the best label included."""
-    return {**interval_bounds(network), LABEL: _span(0, len(network.labels) - 1)}
+def with_label(ranges: Ranges, labels: int) -> Ranges:
+    """Add the index of the best of some labels to the ranges of a network's signals."""
+    return {**ranges, LABEL: _span(0, labels - 1)}
 
 
 def report_ranges(path: Path) -> Ranges:
@@ -86,7 +88,7 @@ def report_ranges(path: Path) -> Ranges:
         labels = report.get("network", {}).get("labels", [])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: expected a report of scripts/bitwidths.py, {error!r}") from error
-    return ranges | ({LABEL: _span(0, len(labels) - 1)} if labels else {})
+    return with_label(ranges, len(labels)) if labels else ranges
 
 
 def read_accelerator(accelerator: Accelerator, rtl_folder: Path = RTL_FOLDER) -> Design:
@@ -108,6 +110,8 @@ def _parse() -> argparse.Namespace:
     add("network", type=Path, nargs="?", help="the network file, for this project's RTL")
     names = ", ".join(CONFIGURATIONS)
     add("--config", default="fast", help=f"{names}, or such as conv_1=window,dw_conv=row")
+    add_widths_flag(parser)
+    add("--cases", type=Path, help="golden cases, for --widths observed")
     add("--rtl_dir", type=Path, default=Path("rtl_ref"), help="folder of this project's Verilog")
     add("--table", type=Path, default=Path("rtl_ref/width_map.toml"), help="which signal is which")
     add("--ranges", type=Path, help="bit_widths.json, for any other RTL")

@@ -21,6 +21,7 @@ from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import Icarus
 
 from dataflow.accelerator import Accelerator
+from dataflow.ranges import ChannelRange, Ranges
 from dataflow.rtl_export import NETWORK_FILE, check_build_folder, write_accelerator
 from dataflow.rtl_parameters import (
     POINTWISE_WEIGHT_ORDER,
@@ -64,11 +65,13 @@ def require_icarus() -> None:
         )
 
 
-def prepare_pointwise(folder: Path, network: IntegerNetwork, pixels: npt.NDArray[Any]) -> None:
+def prepare_pointwise(
+    folder: Path, network: IntegerNetwork, pixels: npt.NDArray[Any], ranges: Ranges | None = None
+) -> None:
     """Write into `folder` all that the bench of `pointwise_conv` needs.
 
-    `pixels` `(N, input channels)` are the inputs of the layer, non-negative integers within its
-    bounds.
+    `pixels` `(N, input channels)` are the inputs of the layer, within the `ranges` that the widths
+    follow from, by default the interval bounds.
 
     Raises ValueError for pixels of another shape or for a network without such a layer.
     """
@@ -78,7 +81,7 @@ def prepare_pointwise(folder: Path, network: IntegerNetwork, pixels: npt.NDArray
         raise ValueError(
             f"pixels: expected shape (N, {layer.size.inputs}) for {name}, got {pixels.shape}"
         )
-    parameters = pointwise_parameters(network, str(weight_file))
+    parameters = pointwise_parameters(network, str(weight_file), ranges)
     bits = int(parameters["WEIGHT_BITS"])
     folder.mkdir(parents=True, exist_ok=True)
     text = memory_text(network, f"{name}.weights", POINTWISE_WEIGHT_ORDER, bits)
@@ -99,9 +102,11 @@ def prepare_block(
     write_accelerator(accelerator, folder)
     for name, array in arrays.items():
         files.write_via(folder / f"{name}.npy", lambda path, array=array: np.save(path, array))
+    ranges = accelerator.ranges
     job = {
         "parameters": module_parameters(accelerator).get(block, {}),
         "configuration": dataclasses.asdict(accelerator.configuration),
+        "ranges": ranges and {name: _ends(channels) for name, channels in ranges.items()},
     }
     files.write_text(folder / JOB_FILE, json.dumps(job, indent=2) + "\n")
 
@@ -153,6 +158,10 @@ def simulate(
         raise ValueError(f"{bench}: expected results, the bench did not finish, see {log}")
     ran, failed = get_results(xml)
     return SimulationResult(json.loads(results.read_text()), ran, failed, log)
+
+
+def _ends(channels: ChannelRange) -> tuple[list[int], list[int]]:
+    return channels.low.tolist(), channels.high.tolist()
 
 
 def _build(

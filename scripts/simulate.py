@@ -1,10 +1,11 @@
 """Run clips through the accelerator's RTL and compare every value of every layer.
 
-Takes the clips of TEST_DIR (one folder a word) or the golden cases of the network, sends them back
-to back, and compares the sums of every layer, the values between the layers, the logits and the
-label with golden.reference, and the cycles with dataflow.accelerator_schedule. At a mismatch it
-prints the first value in time that is wrong, reduces the clip to a few numbers that still show it,
-and leaves a waveform around the place; exit status 1.
+Takes the clips of TEST_DIR (one folder a word), the golden cases of the network, or the inputs that
+drive its signals to their proven extremes, sends them back to back, and compares the sums of every
+layer, the values between the layers, the logits and the label with golden.reference, and the cycles
+with dataflow.accelerator_schedule. At a mismatch it prints the first value in time that is wrong,
+reduces the clip to a few numbers that still show it, and leaves a waveform around the place; exit
+status 1.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.table import Table
 
-from dataflow.accelerator import CONFIGURATIONS, Accelerator, parse_configuration
+from dataflow.accelerator import CONFIGURATIONS
 from dataflow.accelerator_schedule import Schedule, predict
 from golden import files
 from golden.cases import read_cases
@@ -31,8 +32,15 @@ from quant_models.feature_cache import FeatureCache
 from scripts.accelerator_simulation import SIMULATORS, AcceleratorSimulator
 from scripts.command_line import Parser, require_exclusive, run_command
 from scripts.divergence import Divergence, minimise
+from scripts.network_ranges import (
+    OBSERVED,
+    add_widths_flag,
+    choose_ranges,
+    require_proven_ranges,
+)
 from scripts.progress import CONSOLE, progress_bar, say
 from scripts.rtl_comparison import Comparison, compare, compare_chunk
+from scripts.witness_replay import print_accumulators, replay
 
 EXAMPLE = "scripts/simulate.py --network weights/NAME/network.npz --test_dir speech_commands_test"
 WAVE_CYCLES = 200  # before and after the first wrong value
@@ -43,12 +51,14 @@ def main() -> None:
     flags = _parse()
     started = time.monotonic()
     network = IntegerNetwork.load(flags.network)
-    accelerator = Accelerator(network, parse_configuration(flags.config))
+    name = flags.network.resolve().parent.name
+    cases = flags.cases or Path("golden/vectors") / name / "cases.npz"
+    chosen = choose_ranges(flags.network, network, flags.widths, cases)
+    accelerator = chosen.accelerator(network, flags.config)
     schedule = predict(accelerator)
-    fingerprints = _fingerprints(flags, network)[: flags.clips]
+    fingerprints = _fingerprints(flags, network, cases)[: flags.clips]
     if not len(fingerprints):
         raise ValueError("clips: expected at least one, got none")
-    name = flags.network.resolve().parent.name
     output = flags.output_dir or Path("work/simulation") / name / accelerator.configuration.name
     with CONSOLE.status(f"compiling the RTL with {flags.simulator}"):
         simulator = AcceleratorSimulator(accelerator, flags.simulator, flags.rtl_dir)
@@ -63,6 +73,10 @@ def main() -> None:
         tracing.run(fingerprints[:2], waves=flags.waves, **options)
         say(f"Waveform of the first clips: {flags.waves}")
     _print(comparison, schedule, flags, time.monotonic() - started)
+    say(f"{'widths':<15} {chosen.origin}")
+    if flags.witnesses:
+        proven = require_proven_ranges(flags.network, network)
+        print_accumulators(replay(simulator, proven), "accumulators on the witnesses")
     summary = summary_json(comparison, schedule, flags.simulator, options)
     files.write_bytes(output / "summary.json", summary)
     say(f"Details: {output / 'summary.json'}")
@@ -77,6 +91,7 @@ def summary_json(
         {
             "network_digest": schedule.accelerator.network.digest,
             "configuration": asdict(configuration),
+            "widths": schedule.accelerator.ranges_origin,
             "simulator": simulator,
             **options,
             "clips": comparison.clips,
@@ -102,6 +117,12 @@ def _parse() -> argparse.Namespace:
     add("--network", type=Path, required=True, help="the network file")
     add("--test_dir", type=Path, help="clips, one folder a word, instead of the golden cases")
     add("--cases", type=Path, help="golden cases (default: golden/vectors/<name>/cases.npz)")
+    add(
+        "--witnesses",
+        action="store_true",
+        help="the witnesses of the proven ranges instead, and how far they drive the accumulators",
+    )
+    add_widths_flag(parser)
     names = ", ".join(CONFIGURATIONS)
     add(
         "--config",
@@ -125,16 +146,22 @@ def _parse() -> argparse.Namespace:
     if flags.waves is not None and flags.waves.suffix != ".fst":
         parser.error(f"--waves: expected a file name that ends in .fst, got {flags.waves}")
     require_exclusive(
-        [("--test_dir", flags.test_dir is not None), ("--cases", flags.cases is not None)]
+        [
+            ("--test_dir", flags.test_dir is not None),
+            ("--cases", flags.cases is not None and flags.widths != OBSERVED),
+            ("--witnesses", flags.witnesses),
+        ]
     )
     return flags
 
 
-def _fingerprints(flags: argparse.Namespace, network: IntegerNetwork) -> npt.NDArray[np.int8]:
+def _fingerprints(
+    flags: argparse.Namespace, network: IntegerNetwork, cases: Path
+) -> npt.NDArray[np.int8]:
     """Return the fingerprints of all clips: those of other words after those of the labels."""
+    if flags.witnesses:
+        return require_proven_ranges(flags.network, network).fingerprints
     if flags.test_dir is None:
-        name = flags.network.resolve().parent.name
-        cases = flags.cases or Path("golden/vectors") / name / "cases.npz"
         return read_cases(cases, network).fingerprints
     cache = FeatureCache(flags.cache_dir)
     with progress_bar("features") as progress:

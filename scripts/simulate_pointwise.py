@@ -27,11 +27,13 @@ from dataflow.pointwise_schedule import (
     compare_orders,
     timeline,
 )
+from dataflow.ranges import Ranges
 from dataflow.rtl_parameters import PointwiseLayer, pointwise_layer, pointwise_parameters
 from golden import files, reference
 from golden.cases import read_cases
 from golden.network import IntegerNetwork
 from scripts.command_line import Parser, run_command
+from scripts.network_ranges import add_widths_flag, choose_ranges
 from scripts.rtl_simulation import (
     RESULTS_FILE,
     SimulationResult,
@@ -67,7 +69,8 @@ def main() -> None:
     cases = flags.cases or Path("golden/vectors") / name / "cases.npz"
     folder = flags.build_dir or Path("work/build/pointwise_conv") / name
     pixels = _pixels(network, layer, cases, flags.pixels)
-    prepare_pointwise(folder, network, pixels)
+    chosen = choose_ranges(flags.network, network, flags.widths, cases)
+    prepare_pointwise(folder, network, pixels, chosen.ranges)
     result = simulate("pointwise_conv", BENCH, folder, SCENARIOS, flags.waves)
     if result.failed:
         raise ValueError(
@@ -76,7 +79,8 @@ def main() -> None:
     totals = _totals(result, layer, len(pixels))
     files.write_text(folder / "summary.json", json.dumps(totals, indent=2) + "\n")
     _print_result(flags.network, cases, layer, totals)
-    _print_orders(network, layer)
+    print(f"  widths                       {chosen.origin}")
+    _print_orders(network, layer, chosen.ranges)
     print(f"Details: {folder / RESULTS_FILE}, {result.log}")
     if flags.waves is not None:
         print(f"Waveform: {flags.waves}")
@@ -93,6 +97,7 @@ def _parse() -> argparse.Namespace:
         help="golden cases that give the inputs; without it golden/vectors/<name>/cases.npz",
     )
     parser.add_argument("--pixels", type=int, default=100, help="how many of the cases to simulate")
+    add_widths_flag(parser)
     parser.add_argument("--waves", type=Path, help="write a waveform to this .fst file")
     parser.add_argument(
         "--build_dir",
@@ -160,10 +165,10 @@ def _print_result(
     )
 
 
-def _print_orders(network: IntegerNetwork, layer: PointwiseLayer) -> None:
+def _print_orders(network: IntegerNetwork, layer: PointwiseLayer, ranges: Ranges) -> None:
     bits = {
         name: value
-        for name, value in pointwise_parameters(network, "").items()
+        for name, value in pointwise_parameters(network, "", ranges).items()
         if isinstance(value, int)
     }
     interval = beat_interval(network, layer.convolution)

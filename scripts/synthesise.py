@@ -4,7 +4,8 @@ For each configuration Yosys and nextpnr map the RTL to an iCE40 UP5K, and Yosys
 standard cells of the OSU 0.35 um library. Both netlists then run the network's golden cases, and
 every logit and label is compared with golden.reference. The energy of one clip is estimated from
 the toggles of the gate netlist. Prints a table and writes synthesis.json; exit status 1 at a
-mismatch.
+mismatch. With --compare_widths it maps each configuration with observed, interval and proven widths
+instead, runs no netlist, and writes width_costs.json.
 """
 
 from __future__ import annotations
@@ -19,18 +20,25 @@ import numpy.typing as npt
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from dataflow.accelerator import Accelerator, parse_configuration
+from dataflow.accelerator import Accelerator
 from dataflow.accelerator_schedule import predict
 from dataflow.rtl_export import write_accelerator
 from golden import files
 from golden.cases import read_cases
 from golden.evidence import json_bytes
 from golden.network import IntegerNetwork
-from scripts import gate_energy, ice40, standard_cells
-from scripts.command_line import Parser, comma_separated, run_command
+from scripts import gate_energy, ice40, standard_cells, width_costs
+from scripts.command_line import Parser, comma_separated, require_exclusive, run_command
 from scripts.gate_energy import Energy
 from scripts.ice40 import LOGIC_CELLS, Placement
 from scripts.netlist_simulation import GATES, ICE40, NetlistSimulator
+from scripts.network_ranges import (
+    INTERVAL,
+    OBSERVED,
+    PROVEN,
+    add_widths_flag,
+    choose_ranges,
+)
 from scripts.progress import CONSOLE, say
 from scripts.rtl_comparison import Mismatch, check
 from scripts.standard_cells import Gates
@@ -38,6 +46,7 @@ from scripts.synthesis import require_tools, tool_versions, top_design
 
 EXAMPLE = "scripts/synthesise.py --network weights/NAME/network.npz --configs fast"
 TOOLS = ("yosys", "nextpnr-ice40", "verilator", "c++")
+WIDTH_SOURCES = (OBSERVED, INTERVAL, PROVEN)
 
 
 @dataclass(frozen=True)
@@ -72,7 +81,12 @@ def main() -> None:
     cases = flags.cases or Path("golden/vectors") / name / "cases.npz"
     fingerprints = read_cases(cases, network).fingerprints[: flags.clips]
     output = flags.output_dir or Path("work/synthesis") / name
-    accelerators = [Accelerator(network, parse_configuration(text)) for text in flags.configs]
+    if flags.compare_widths:
+        _compare_widths(flags, network, cases, output)
+        return
+    chosen = choose_ranges(flags.network, network, flags.widths, cases)
+    accelerators = [chosen.accelerator(network, text) for text in flags.configs]
+    say(f"widths: {chosen.origin}")
     try:
         reports = [
             report(accelerator, output / accelerator.configuration.name, fingerprints)
@@ -84,6 +98,27 @@ def main() -> None:
     files.write_bytes(output / "synthesis.json", reports_json(reports))
     _print(reports)
     say(f"Details: {output / 'synthesis.json'}, logs and netlists beside it")
+
+
+def _compare_widths(
+    flags: argparse.Namespace, network: IntegerNetwork, cases: Path, output: Path
+) -> None:
+    """Map every configuration with widths from every source; print and write the costs."""
+    every = [choose_ranges(flags.network, network, source, cases) for source in WIDTH_SOURCES]
+    accelerators = [
+        [chosen.accelerator(network, text) for chosen in every] for text in flags.configs
+    ]
+    for chosen in every:
+        say(f"widths: {chosen.origin}")
+    costs = [[width_costs.measure(each, output) for each in row] for row in accelerators]
+    content = {
+        "network_digest": network.digest,
+        "tools": tool_versions("yosys", "nextpnr-ice40"),
+        "configurations": width_costs.summary(costs),
+    }
+    files.write_bytes(output / "width_costs.json", json_bytes(content))
+    width_costs.print_table(costs)
+    say(f"Details: {output / 'width_costs.json'}, logs and netlists beside it")
 
 
 def report(accelerator: Accelerator, folder: Path, fingerprints: npt.NDArray[np.int8]) -> Report:
@@ -129,6 +164,7 @@ def reports_json(reports: list[Report]) -> bytes:
     return json_bytes(
         {
             "network_digest": reports[0].accelerator.network.digest,
+            "widths": reports[0].accelerator.ranges_origin,
             "tools": tool_versions(*TOOLS),
             "configurations": {
                 each.accelerator.configuration.name: _entry(each) for each in reports
@@ -172,9 +208,18 @@ def _parse() -> argparse.Namespace:
         help="configurations, by name",
     )
     add("--cases", type=Path, help="golden cases (default: golden/vectors/<name>/cases.npz)")
+    add_widths_flag(parser)
+    add(
+        "--compare_widths",
+        action="store_true",
+        help="cells and clock with observed, interval and proven widths side by side",
+    )
     add("--clips", type=int, default=100, help="clips to run through each netlist")
     add("--output_dir", type=Path, help="where to build (default: work/synthesis/<name>)")
     flags = parser.parse_args()
+    require_exclusive(
+        [("--widths", flags.widths is not None), ("--compare_widths", flags.compare_widths)]
+    )
     if flags.clips < 1:
         parser.error(f"--clips: expected at least 1, got {flags.clips}")
     return flags

@@ -3,8 +3,9 @@
 Runs the clips that the checkpoint carries through the Keras forward pass, the integer reference,
 the compiled C program, the RTL in Icarus and Verilator, and the netlist that Yosys makes of it,
 compares each with the reference without tolerance, and writes evidence.json: the digests of
-everything that was run, the versions of the tools, and how many values were compared. The first
-difference ends it: exit status 1.
+everything that was run, the versions of the tools, and how many values were compared. All but the
+netlist also get the witnesses of the proven ranges, where they are stored: inputs that drive every
+signal to its extremes. The first difference ends it: exit status 1.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ import numpy as np
 import numpy.typing as npt
 from rich.table import Table
 
-from dataflow.accelerator import Accelerator, parse_configuration
+from dataflow.accelerator import Accelerator
+from dataflow.proven_ranges import ProvenRanges
 from dataflow.rtl_export import accelerator_files, write_accelerator
 from golden import dump, files, reference
 from golden.c_program import inference_program
@@ -43,10 +45,12 @@ from scripts.accelerator_simulation import AcceleratorSimulator
 from scripts.c_inference import run_c
 from scripts.command_line import Parser, comma_separated, run_command
 from scripts.netlist_simulation import NetlistSimulator
+from scripts.network_ranges import add_widths_flag, choose_ranges, find_proven_ranges
 from scripts.progress import CONSOLE, say
 from scripts.rtl_comparison import Mismatch, check
 from scripts.rtl_simulation import RTL_FOLDER
 from scripts.synthesis import tool_versions, top_design
+from scripts.witness_replay import print_accumulators, replay
 
 EXAMPLE = "scripts/verify.py weights/NAME/NAME.npz"
 PACKAGES = ("keras", "numpy", "tensorflow-cpu")
@@ -56,11 +60,15 @@ REFERENCE = "golden.reference"
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """What is verified: the checkpoint, its network, the clips, and where to build."""
+    """What is verified: the checkpoint, its network, the clips, and where to build.
+
+    `proven` are the stored ranges of the network, if there are any.
+    """
 
     checkpoint: Checkpoint
     verifier: Verifier
     folder: Path
+    proven: ProvenRanges | None = None
 
     @property
     def network(self) -> IntegerNetwork:
@@ -70,6 +78,12 @@ class Subject:
     def clips(self) -> npt.NDArray[np.int8]:
         return self.checkpoint.cases
 
+    @property
+    def inputs(self) -> dict[str, npt.NDArray[np.int8]]:
+        """All that is run, by what a rung's name says of it."""
+        witnesses = {} if self.proven is None else {", witnesses": self.proven.fingerprints}
+        return {"": self.clips, **witnesses}
+
 
 def main() -> None:
     """Parse, climb the ladder, write the evidence."""
@@ -77,12 +91,14 @@ def main() -> None:
     checkpoint = load_checkpoint(flags.checkpoint)
     name = checkpoint.name.removesuffix(".npz")
     folder = flags.output_dir or Path("work/verification") / name
-    subject = Subject(checkpoint, Verifier(checkpoint), folder)
-    say(f"network {subject.network.digest}")
+    network = checkpoint.network()
+    stored = find_proven_ranges(flags.checkpoint, network)
+    subject = Subject(checkpoint, Verifier(checkpoint), folder, stored and stored[0])
+    say(f"network {network.digest}")
     _check_stored_export(subject, flags.checkpoint.parent, Path("golden/vectors") / name)
-    accelerators = [
-        Accelerator(subject.network, parse_configuration(config)) for config in flags.configs
-    ]
+    chosen = choose_ranges(flags.checkpoint, network, flags.widths, flags.cases)
+    say(f"widths  {chosen.origin}")
+    accelerators = [chosen.accelerator(network, config) for config in flags.configs]
     rungs: list[Rung] = []
     artefacts: dict[str, bytes] = {checkpoint.name: checkpoint.to_bytes(), **_sources()}
     try:
@@ -111,6 +127,8 @@ def _parse() -> argparse.Namespace:
         default=("small", "balanced", "fast"),
         help="configurations of the RTL, by name",
     )
+    add_widths_flag(parser)
+    add("--cases", type=Path, help="golden cases, for --widths observed")
     add("--icarus_clips", type=int, default=4, help="clips in Icarus, which is slow")
     add("--netlist_clips", type=int, default=100, help="clips through each netlist")
     add("--output_dir", type=Path, help="evidence (default: work/verification/<name>)")
@@ -128,8 +146,13 @@ def _ladder(
     artefacts: dict[str, bytes],
 ) -> Iterator[tuple[str, Callable[[], Rung]]]:
     """Yield the rungs from below, each with what to show while it runs."""
-    yield "Keras forward pass", partial(_keras, subject)
-    yield "compiled C", partial(_c, subject, artefacts)
+    for what in subject.inputs:
+        yield f"Keras forward pass{what}", partial(_keras, subject, what)
+    artefacts["network.c"] = inference_program(subject.network).encode()
+    for what in subject.inputs:
+        yield f"compiled C{what}", partial(_c, subject, what)
+    if subject.proven is not None:
+        artefacts["proven_ranges.npz"] = subject.proven.to_bytes()
     for accelerator in accelerators:
         name = accelerator.configuration.name
         texts = accelerator_files(accelerator)
@@ -137,20 +160,22 @@ def _ladder(
         few, every = flags.icarus_clips, len(subject.clips)
         yield f"RTL {name} in Icarus", partial(_rtl, subject, accelerator, "icarus", few)
         yield f"RTL {name} in Verilator", partial(_rtl, subject, accelerator, "verilator", every)
+        if subject.proven is not None:
+            yield f"RTL {name}, witnesses", partial(_witnesses, subject.proven, accelerator)
         climb = partial(_netlist, subject, accelerator, flags.netlist_clips, artefacts)
         yield f"netlist {name}", climb
 
 
-def _keras(subject: Subject) -> Rung:
-    comparison, _ = subject.verifier.compare_all(subject.clips)
-    return Rung(REFERENCE, "Keras forward pass", comparison)
+def _keras(subject: Subject, what: str) -> Rung:
+    comparison, _ = subject.verifier.compare_all(subject.inputs[what])
+    return Rung(f"{REFERENCE}{what}", "Keras forward pass", comparison)
 
 
-def _c(subject: Subject, artefacts: dict[str, bytes]) -> Rung:
-    artefacts["network.c"] = inference_program(subject.network).encode()
-    expected = reference.run(subject.network, subject.clips).layers
-    comparison = dump.compare(expected, run_c(subject.network, subject.clips), batched=True)
-    return Rung("compiled C", REFERENCE, comparison)
+def _c(subject: Subject, what: str) -> Rung:
+    clips = subject.inputs[what]
+    expected = reference.run(subject.network, clips).layers
+    comparison = dump.compare(expected, run_c(subject.network, clips), batched=True)
+    return Rung(f"compiled C{what}", REFERENCE, comparison)
 
 
 def _rtl(subject: Subject, accelerator: Accelerator, simulator: str, clips: int) -> Rung:
@@ -160,6 +185,16 @@ def _rtl(subject: Subject, accelerator: Accelerator, simulator: str, clips: int)
     comparison = check(compiled, subject.clips[:clips], f"RTL, {simulator}")
     counts = Comparison(comparison.clips, comparison.values)
     return Rung(f"RTL {name}, {simulator}", REFERENCE, counts)
+
+
+def _witnesses(proven: ProvenRanges, accelerator: Accelerator) -> Rung:
+    """Compare every stream on all witnesses, and how far they drive the accumulators."""
+    name = accelerator.configuration.name
+    compiled = AcceleratorSimulator(accelerator)
+    comparison = check(compiled, proven.fingerprints, "RTL, witnesses")
+    print_accumulators(replay(compiled, proven), f"{name}: accumulators on the witnesses")
+    counts = Comparison(comparison.clips, comparison.values)
+    return Rung(f"RTL {name}, verilator, witnesses", REFERENCE, counts)
 
 
 def _netlist(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dataflow.accelerator import BALANCED, FAST, SMALL, Accelerator, Configuration
+from dataflow.ranges import interval_bounds
 from dataflow.rtl_export import (
     NETWORK_FILE,
     accelerator_files,
@@ -82,14 +83,23 @@ def test_later_layers_are_stored_input_by_input(configuration: Configuration) ->
 def test_header_is_a_parameter_list_that_names_network_and_configuration() -> None:
     network = counting_network()
     text = accelerator_files(Accelerator(network, BALANCED))[HEADER]
-    first, second, *lines = text.splitlines()
+    first, second, third, *lines = text.splitlines()
     assert first == f"// network: {network.digest}"
-    assert second == "// configuration: balanced, conv_1=row, dw_conv=row, pw_conv=tap, fc1=tap"
+    assert second == "// widths: interval bounds"
+    assert third == "// configuration: balanced, conv_1=row, dw_conv=row, pw_conv=tap, fc1=tap"
     assert lines[0] == "parameter FRAME_CONTROL_ROWS = 4,"
     assert 'parameter CONV_1_WEIGHT_FILE = "conv_1.mem",' in lines
     assert all(line.startswith("parameter ") for line in lines)
     assert [line for line in lines if not line.endswith(",")] == [lines[-1]]
     assert text.endswith("\n")
+
+
+def test_header_names_the_ranges_that_the_widths_follow_from() -> None:
+    network = counting_network()
+    ranges = interval_bounds(network, (0, 1))
+    text = accelerator_files(Accelerator(network, FAST, ranges, "inputs of 0 and 1"))[HEADER]
+    assert text.splitlines()[1] == "// widths: inputs of 0 and 1"
+    assert "parameter CONV_1_IN_BITS = 2," in text.splitlines()
 
 
 def test_written_folder_holds_the_files_and_the_network(tmp_path: Path) -> None:

@@ -149,17 +149,21 @@ def tiny_network() -> IntegerNetwork:
     return dataclasses.replace(network, nodes=nodes)
 
 
-def test_widths_of_a_tiny_network_counted_by_hand() -> None:
-    parameters = module_parameters(Accelerator(tiny_network(), FAST))
-    widths = {
+def datapath_widths(accelerator: Accelerator) -> dict[str, dict[str, int | str]]:
+    """Return the widths of operands, products, sums and outputs by block."""
+    return {
         block: {
             name.removesuffix("_BITS"): values[name]
             for name in values
             if name.split("_")[0] in ("IN", "WEIGHT", "PRODUCT", "ACC", "OUT", "LOGIT")
             and name.endswith("_BITS")
         }
-        for block, values in parameters.items()
+        for block, values in module_parameters(accelerator).items()
     }
+
+
+def test_widths_of_a_tiny_network_counted_by_hand() -> None:
+    widths = datapath_widths(Accelerator(tiny_network(), FAST))
     # Inputs -32..31, weights 3 and -1: products -96..93, sums -127..125, after the shift 0..62.
     assert widths["conv_1"] == {"IN": 6, "WEIGHT": 3, "PRODUCT": 8, "ACC": 8, "OUT": 6}
     # 0..62 times 2: 0..124; after the shift 0..31.
@@ -169,6 +173,38 @@ def test_widths_of_a_tiny_network_counted_by_hand() -> None:
     # Inputs 0..0 and 0..155: products -155..310, sums 100 - 155 to -7 + 310.
     assert widths["fc1"] == {"IN": 8, "WEIGHT": 3, "PRODUCT": 10, "ACC": 10}
     assert widths["argmax"] == {"LOGIT": 10, "OUT": 10}
+
+
+def test_widths_follow_the_ranges_that_are_given() -> None:
+    network = tiny_network()
+    ranges = interval_bounds(network, (0, 7))
+    widths = datapath_widths(Accelerator(network, FAST, ranges, "inputs of 0 to 7"))
+    # Inputs 0..7, weights 3 and -1: products -7..21, sums -7..21, after the shift 0..10.
+    assert widths["conv_1"] == {"IN": 4, "WEIGHT": 3, "PRODUCT": 6, "ACC": 6, "OUT": 4}
+    # 0..10 times 2: 0..20; after the shift 0..5.
+    assert widths["dw_conv_max_pool"] == {"IN": 4, "WEIGHT": 3, "PRODUCT": 6, "ACC": 6, "OUT": 3}
+    # 0..5 times -3 and 5: -15..25.
+    assert widths["pointwise_conv"] == {"IN": 3, "WEIGHT": 4, "PRODUCT": 6, "ACC": 6, "OUT": 5}
+    # Inputs 0..0 and 0..25: products -25..50, sums 100 - 25 to -7 + 50.
+    assert widths["fc1"] == {"IN": 5, "WEIGHT": 3, "PRODUCT": 7, "ACC": 8}
+    assert widths["argmax"] == {"LOGIT": 8, "OUT": 8}
+    assert pointwise_parameters(network, "", ranges)["ACC_BITS"] == 6
+
+
+def test_sum_is_as_wide_as_a_bias_that_no_sum_is_as_large_as() -> None:
+    network = tiny_network()
+    pointwise, fully_connected = network.nodes[5], network.nodes[7]
+    changes = {
+        "pw_conv": dataclasses.replace(pointwise, weights=np.full((2, 1, 1, 1), 5)),
+        "fc1": dataclasses.replace(
+            fully_connected, weights=np.full((2, 2), -1), biases=np.array([128, 0])
+        ),
+    }
+    nodes = tuple(changes.get(node.name, node) for node in network.nodes)
+    network = dataclasses.replace(network, nodes=nodes)
+    # Of inputs of 7 alone: 14 >> 1 = 7, 14 >> 2 = 3, 15 twice, 128 - 15 = 113 at most.
+    widths = datapath_widths(Accelerator(network, FAST, interval_bounds(network, (7, 7))))
+    assert widths["fc1"]["ACC"] == 9
 
 
 FRAME = {"ROWS": 30, "COLUMNS": 10, "CHANNELS": 48, "MAP_ROWS": 14, "MAP_COLUMNS": 4, "FLUSH": 5}

@@ -23,6 +23,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge, Timer
 
 from dataflow.accelerator import Accelerator, Configuration
+from dataflow.ranges import ChannelRange
 from dataflow.rtl_export import NETWORK_FILE
 from golden.network import IntegerNetwork
 from scripts.rtl_simulation import JOB_FILE, JOB_VARIABLE, RESULTS_FILE
@@ -138,8 +139,13 @@ class StreamBench:
 
     @cached_property
     def accelerator(self) -> Accelerator:
-        """The network of the job in the configuration of the job."""
-        return Accelerator(self.network, Configuration(**self.job["configuration"]))
+        """The network of the job in the configuration and with the ranges of the job."""
+        ranges = self.job["ranges"]
+        return Accelerator(
+            self.network,
+            Configuration(**self.job["configuration"]),
+            ranges and {name: ChannelRange(*map(np.array, ends)) for name, ends in ranges.items()},
+        )
 
     def array(self, name: str) -> npt.NDArray[Any]:
         """Return an array of the job."""

@@ -9,9 +9,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dataflow.accelerator import BALANCED, FAST, SMALL, Accelerator
+from dataflow.observed import observe
+from dataflow.ranges import interval_bounds
 from dataflow.rtl_export import write_accelerator
 from dataflow.rtl_parameters import HEADER_FILE, module_parameters
 from scripts.rtl_simulation import RTL_FOLDER
@@ -23,6 +26,7 @@ SOURCES = {path.stem: path.read_text() for path in sorted(RTL_FOLDER.glob("*.v")
 BLOCKS = [name for name in SOURCES if name != TOP]
 
 DEFAULT = random_network(1)
+SILENCE = np.zeros((1, *DEFAULT.input_shape), np.int8)
 ACCELERATORS = {
     "small": Accelerator(DEFAULT, SMALL),
     "balanced": Accelerator(DEFAULT, BALANCED),
@@ -32,6 +36,10 @@ ACCELERATORS = {
     "tap by tap": TAP_BY_TAP,
     "everything at 1": SINGLE,
     "weights 0": Accelerator(random_network(1, 2, 2, 2, weights=(0, 0), shifts=(0, 0, 9)), FAST),
+    # As narrow as the modules allow: the ranges of a single input, which is 0.
+    "observed": Accelerator(
+        DEFAULT, BALANCED, observe(DEFAULT, interval_bounds(DEFAULT), [SILENCE]).ranges
+    ),
 }
 
 # What breaks each rule: parameters, the rest being defaults. A counter of 32 bits holds even a

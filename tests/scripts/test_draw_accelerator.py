@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from dataflow.accelerator import FAST, SMALL, Accelerator, parse_configuration
 from golden.network import IntegerNetwork
 from scripts.draw_accelerator import draw
+from scripts.network_ranges import PROVEN, choose_ranges
 from tests.networks import random_network
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -30,7 +32,9 @@ def network(tmp_path: Path) -> Path:
 
 def test_shipped_pictures_are_those_of_the_shipped_network() -> None:
     (path,) = REPOSITORY.glob("weights/*/network.npz")
-    pictures = draw(IntegerNetwork.load(path), "fast")
+    network = IntegerNetwork.load(path)
+    chosen = choose_ranges(path, network, PROVEN)
+    pictures = draw(chosen.accelerator(network, "fast"))
     for name, content in pictures.items():
         assert (REPOSITORY / "rtl_ref" / name).read_bytes() == content, (
             f"rtl_ref/{name}: run scripts/draw_accelerator.py --network {path.parent.name}"
@@ -41,17 +45,21 @@ def test_writes_three_pictures_and_says_where(network: Path, tmp_path: Path) -> 
     output = tmp_path / "pictures"
     result = run("--network", str(network), "--config", "small", "--output_dir", str(output))
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout == f"Written to {output}: {', '.join(NAMES)}\n"
+    assert result.stdout == (
+        "Widths: interval bounds, nothing proven yet (scripts/bitwidths.py)\n"
+        f"Written to {output}: {', '.join(NAMES)}\n"
+    )
     assert sorted(path.name for path in output.iterdir()) == NAMES
     assert "configuration small" in (output / "block_diagram.svg").read_text()
-    assert draw(IntegerNetwork.load(network), "small") == {
+    assert draw(Accelerator(IntegerNetwork.load(network), SMALL)) == {
         name: (output / name).read_bytes() for name in NAMES
     }
 
 
 def test_configuration_changes_the_first_two_pictures_alone(network: Path) -> None:
     loaded = IntegerNetwork.load(network)
-    fast, mixed = draw(loaded, "fast"), draw(loaded, "conv_1=window,dw_conv=row")
+    mixed = draw(Accelerator(loaded, parse_configuration("conv_1=window,dw_conv=row")))
+    fast = draw(Accelerator(loaded, FAST))
     assert [name for name in NAMES if fast[name] != mixed[name]] == NAMES[:2]
 
 

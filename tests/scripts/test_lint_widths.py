@@ -13,13 +13,12 @@ from pathlib import Path
 import pytest
 
 from dataflow.accelerator import BALANCED, FAST, SMALL, Accelerator, Configuration
-from dataflow.bit_widths import layer_widths
 from dataflow.ranges import Ranges, interval_bounds
 from dataflow.width_report import json_text, report
 from golden.network import IntegerNetwork
 from scripts import lint_widths
 from scripts.command_line import run_command
-from scripts.lint_widths import network_ranges, read_accelerator, report_ranges
+from scripts.lint_widths import read_accelerator, report_ranges, with_label
 from scripts.rtl_reading import Design
 from scripts.width_rules import lint
 from scripts.width_table import read_table
@@ -151,10 +150,14 @@ def icarus(require_tool: Callable[[str], None]) -> None:
     require_tool("iverilog")
 
 
+def interval_ranges(network: IntegerNetwork) -> Ranges:
+    return with_label(interval_bounds(network), len(network.labels))
+
+
 @functools.cache
 def shipped(configuration: Configuration) -> tuple[Design, Ranges]:
     network = IntegerNetwork.load(SHIPPED)
-    return read_accelerator(Accelerator(network, configuration)), network_ranges(network)
+    return read_accelerator(Accelerator(network, configuration)), interval_ranges(network)
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *flags: object) -> int:
@@ -267,14 +270,14 @@ def test_shipped_accelerator_is_exactly_as_wide_as_its_ranges(configuration: Con
 def test_accelerator_of_any_network_passes(name: str) -> None:
     network = random_network(1) if name == "default" else small_networks()[name]
     design = read_accelerator(Accelerator(network, SMALL))
-    findings = lint(design, read_table(OUR_TABLE), network_ranges(network), OUR_TABLE)
+    findings = lint(design, read_table(OUR_TABLE), interval_ranges(network), OUR_TABLE)
     assert in_words(findings) == set()
 
 
 def test_widths_that_a_module_needs_for_its_structure_are_warnings() -> None:
     network = small_networks()["one of everything"]
     design = read_accelerator(Accelerator(network, FAST))
-    findings = lint(design, read_table(OUR_TABLE), network_ranges(network), OUR_TABLE)
+    findings = lint(design, read_table(OUR_TABLE), interval_ranges(network), OUR_TABLE)
     assert in_words(findings) == {
         "fc1.activation: too wide: wastes 3 bits",
         "fc1.product_q: too wide: wastes 3 bits",
@@ -325,7 +328,7 @@ def test_fault_in_this_projects_rtl_is_found(
     network = IntegerNetwork.load(SHIPPED)
     rtl = plant(tmp_path, module, right, wrong)
     design = read_accelerator(Accelerator(network, SMALL), rtl)
-    findings = lint(design, read_table(OUR_TABLE), network_ranges(network), OUR_TABLE)
+    findings = lint(design, read_table(OUR_TABLE), interval_ranges(network), OUR_TABLE)
     failures = in_words(tuple(finding for finding in findings if finding.fails))
     assert any(text.startswith(expected[0]) and expected[1] in text for text in failures), failures
 
@@ -340,10 +343,9 @@ def test_command_lints_the_accelerator_of_a_network(
 
 def test_report_of_bit_widths_holds_the_ranges_of_its_network(tmp_path: Path) -> None:
     network = random_network(3)
-    bounds = interval_bounds(network)
     path = tmp_path / "bit_widths.json"
-    path.write_text(json_text(report(network, layer_widths(network, bounds), None)))
-    read, made = report_ranges(path), network_ranges(network)
+    path.write_text(json_text(report(network)))
+    read, made = report_ranges(path), interval_ranges(network)
     assert read.keys() == made.keys()
     for name, found in read.items():
         assert (found.minimum, found.maximum) == (made[name].minimum, made[name].maximum), name

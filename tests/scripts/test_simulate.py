@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from scripts.rtl_simulation import RTL_FOLDER
 from tests.accelerators import small_accelerator, small_networks
 from tests.networks import random_fingerprints
 from tests.planted_faults import plant
+from tests.witnessed import witnessed_ranges
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CLIPS = 5
@@ -79,6 +81,41 @@ def test_both_simulators_agree_with_the_reference_in_every_value(
 
 
 @pytest.mark.rtl
+def test_witnesses_are_replayed_and_their_reach_is_shown(inputs: list[str], tmp_path: Path) -> None:
+    network = small_networks()["plain"]
+    ranges = witnessed_ranges(network, random_fingerprints(0, 4, network.input_shape))
+    files.write_bytes(tmp_path / "tiny/proven_ranges.npz", ranges.to_bytes())
+    where = ("--network", str(tmp_path / "tiny/network.npz"), "--output_dir", str(tmp_path / "out"))
+    flags = ("--witnesses", "--simulator", "icarus", "--config", "small")
+    result = run(*where, *flags)
+    assert (result.returncode, result.stderr) == (0, "")
+    summary = json.loads((tmp_path / "out/summary.json").read_text())
+    assert summary["clips"] == len(ranges.fingerprints)
+    assert (summary["widths"], summary["mismatches"]) == ("proven ranges", 0)
+    reached = ranges.signals["dw_conv.partial_sum"].reached
+    line = rf"dw_conv\.partial_sum +\d+ .* {reached.minimum:,} \.\. {reached.maximum:,} +0/3\n"
+    assert re.search(line, result.stdout)
+
+
+@pytest.mark.rtl
+@pytest.mark.parametrize(
+    ("widths", "said"),
+    [
+        ("interval", "interval bounds"),
+        ("observed", f"observed on {CLIPS} clips of {{cases}}"),
+    ],
+)
+def test_widths_come_from_the_source_that_is_asked_for(
+    inputs: list[str], tmp_path: Path, widths: str, said: str
+) -> None:
+    result = run(*inputs, "--simulator", "icarus", "--widths", widths)
+    assert (result.returncode, result.stderr) == (0, "")
+    # The output may be wrapped.
+    words = said.format(cases=tmp_path / "cases.npz").replace(" ", "")
+    assert f"widths{words}" in re.sub(r"\s", "", result.stdout)
+
+
+@pytest.mark.rtl
 def test_gaps_and_stalls_change_no_value(inputs: list[str]) -> None:
     flags = ("--simulator", "icarus", "--gap_percent", "40", "--stall_percent", "70")
     result = run(*inputs, *flags, "--config", "conv_1=row,dw_conv=tap")
@@ -110,6 +147,8 @@ def test_fault_in_the_rtl_is_shown_where_it_starts(inputs: list[str], tmp_path: 
         (("--gap_percent", "100"), "--gap_percent: expected 0 to 99, got 100"),
         (("--waves", "wave.vcd"), "--waves: expected a file name that ends in .fst, got wave.vcd"),
         (("--test_dir", "clips"), "flags: expected only one of --test_dir, --cases, got 2"),
+        (("--witnesses",), "flags: expected only one of --cases, --witnesses, got 2"),
+        (("--widths", "proven"), "expected proven ranges beside it or in work/cache/proven_ranges"),
     ],
 )
 def test_bad_flags_are_one_line(inputs: list[str], flags: tuple[str, ...], message: str) -> None:

@@ -67,6 +67,7 @@ def test_reports_what_was_compared_and_the_cycles(inputs: list[str], tmp_path: P
     assert "mismatches                           0" in result.stdout
     assert "99 cycles (predicted 99)" in result.stdout
     assert "input-stationary" in result.stdout
+    assert "widths                       interval bounds, nothing proven yet" in result.stdout
     assert waves.stat().st_size > 0
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,10 +13,13 @@ from pathlib import Path
 import pytest
 
 from dataflow.accelerator import SMALL, Accelerator
+from dataflow.observed import observe
+from dataflow.ranges import interval_bounds
 from dataflow.rtl_export import write_accelerator
 from dataflow.rtl_parameters import accelerator_parameters
-from scripts import ice40, standard_cells
+from scripts import ice40, standard_cells, width_costs
 from scripts.netlist_simulation import GATES, ICE40, NetlistKind, NetlistSimulator
+from scripts.progress import CONSOLE
 from scripts.rtl_comparison import Mismatch, check, compare
 from scripts.rtl_simulation import RTL_FOLDER
 from scripts.synthesis import Design, top_design
@@ -111,11 +116,40 @@ def test_warning_of_yosys_is_an_error(tmp_path: Path) -> None:
         standard_cells.synthesise(design)
 
 
+def test_costs_of_all_widths_stand_side_by_side(
+    tmp_path: Path, require_tool: Callable[[str], None]
+) -> None:
+    require_tool("nextpnr-ice40")
+    standard_cells.require_library()
+    wide = small_accelerator(configuration=SMALL)
+    seen = observe(wide.network, interval_bounds(wide.network), [CLIPS[:1]]).ranges
+    narrow = dataclasses.replace(wide, ranges=seen, ranges_origin="observed ranges")
+    cost = width_costs.measure(narrow, tmp_path)
+    costs = [[cost, dataclasses.replace(cost, accelerator=wide)]]
+    figures = width_costs.summary(costs)["small"]
+    assert list(figures) == ["observed ranges", "interval bounds"]
+    for accelerator, each in zip((narrow, wide), figures.values(), strict=True):
+        assert (
+            each["accumulator_bits"]["fc1"] == accelerator_parameters(accelerator)["FC1_ACC_BITS"]
+        )
+        assert 0 < each["ice40_up5k"]["logic_cells"] < 5280
+        assert each["osu035"]["area_um2"] > 0
+    assert (tmp_path / "small_observed_ranges/nextpnr.log").is_file()
+    with CONSOLE.capture() as printed:
+        width_costs.print_table(costs)
+    assert re.search(r"small +observed ranges +interval bounds", printed.get())
+
+
 @pytest.mark.parametrize(
     ("flags", "path", "message"),
     [
         (("--configs", "huge"), None, "configuration: expected one of small, balanced, fast"),
         (("--clips", "0"), None, "--clips: expected at least 1, got 0"),
+        (
+            ("--widths", "proven", "--compare_widths"),
+            None,
+            "flags: expected only one of --widths, --compare_widths, got 2",
+        ),
         ((), "/nowhere", "yosys: not found, install the Debian package yosys"),
     ],
 )

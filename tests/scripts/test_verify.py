@@ -19,6 +19,7 @@ from scripts.accelerator_simulation import AcceleratorSimulator
 from scripts.rtl_comparison import Mismatch
 from tests.checkpoints import random_checkpoint
 from tests.planted_faults import plant
+from tests.witnessed import witnessed_ranges
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -41,6 +42,9 @@ def test_every_rung_is_climbed_and_written_down(
         require_tool(tool)
     checkpoint = random_checkpoint(cases=4)
     files.write_bytes(tmp_path / checkpoint.name, checkpoint.to_bytes())
+    ranges = witnessed_ranges(checkpoint.network(), checkpoint.cases)
+    files.write_bytes(tmp_path / "proven_ranges.npz", ranges.to_bytes())
+    witnesses = len(ranges.fingerprints)
     counts = ("--configs", "small", "--icarus_clips", "1", "--netlist_clips", "2")
     result = run(str(tmp_path / checkpoint.name), *counts, "--output_dir", str(tmp_path / "out"))
     assert (result.returncode, result.stderr) == (0, "")
@@ -48,14 +52,23 @@ def test_every_rung_is_climbed_and_written_down(
     assert evidence["network_digest"] == checkpoint.network().digest
     assert {rung["name"]: rung["clips"] for rung in evidence["rungs"]} == {
         "golden.reference": 4,
+        "golden.reference, witnesses": witnesses,
         "compiled C": 4,
+        "compiled C, witnesses": witnesses,
         "RTL small, icarus": 1,
         "RTL small, verilator": 4,
+        "RTL small, verilator, witnesses": witnesses,
         "netlist small, iCE40": 2,
     }
     assert all(rung["values_compared_total"] > 0 for rung in evidence["rungs"])
     linked = evidence["artefacts"]
-    for name in ("network.c", "rtl_ref/conv_1.v", "small/conv_1.mem", "small/ice40.v"):
+    for name in (
+        "network.c",
+        "proven_ranges.npz",
+        "rtl_ref/conv_1.v",
+        "small/conv_1.mem",
+        "small/ice40.v",
+    ):
         assert len(linked[name]) == 64
     assert evidence["versions"]["yosys"].startswith("Yosys")
 
