@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from dataflow.accumulation import TapOrder
 from dataflow.proven_ranges import ProvenRanges
-from dataflow.ranges import Ranges, part_name
+from dataflow.ranges import part_name
 from golden.network import IntegerNetwork
 
 
@@ -60,9 +60,3 @@ def accumulator_bits(network: IntegerNetwork, ranges: ProvenRanges) -> tuple[Acc
             )
         )
     return tuple(rows)
-
-
-def last_sums_only(network: IntegerNetwork, ranges: Ranges) -> Ranges:
-    """Return ranges in which only the last sum of every accumulator counts."""
-    last = {part_name(node, "partial_sum"): ranges[node.name] for node in network.weighted_nodes}
-    return {**ranges, **last}

@@ -38,6 +38,12 @@ The JSON file holds this structure.
             case        number of the witness, in witnesses.npz; -1 for constants
             position    window of the feature map, row by row
             tap         product or partial sum in the window, -1 for signals without taps
+    accumulators        one object a weighted layer, null without proof:
+      layer
+      worst_bits        hold every partial sum in the order kh, kw, in
+      last_bits         hold the last sum, which is enough where partial sums may wrap
+      best_bits, best_order: the order of taps found whose partial sums need fewest bits
+      saving_channels   channels that would each need fewer bits for the last sum alone
     audit               published formulas (dataflow/published_formulas.py), null without proof:
       layer, quantity, formula, title
       bits              what the formula gives
@@ -63,6 +69,7 @@ import numpy.typing as npt
 from dataflow.accumulation import tap_weights
 from dataflow.bit_widths import UNITS, LayerWidths, SignalWidth, layer_widths
 from dataflow.observed import Observation, observe
+from dataflow.partial_sums import AccumulatorBits, accumulator_bits
 from dataflow.proven_ranges import CONSTANT, INTERVAL, ProvenEnd, ProvenRanges, ProvenSignal
 from dataflow.published_formulas import FORMULAS, AuditRow, Overflow, audit
 from dataflow.ranges import ChannelRange, constant_ranges, interval_bounds, magnitude_bound
@@ -128,6 +135,7 @@ class WidthReport:
     proven: ProvenRanges | None
     observation: Observation | None
     audit: tuple[AuditRow, ...]
+    accumulators: tuple[AccumulatorBits, ...]
 
     def case_of(self, overflow: Overflow) -> int:
         """Return the number of the witness that reaches the value of `overflow`."""
@@ -168,8 +176,11 @@ def report(
             assumed=None if assumed is None else assumed[width.name],
             proven=known,
         )
-    rows = () if proven is None else audit(network, widths, proven.reached)
-    return WidthReport(network, widths, signals, proven, seen, rows)
+    if proven is None:
+        return WidthReport(network, widths, signals, None, seen, (), ())
+    rows = audit(network, widths, proven.reached)
+    accumulators = accumulator_bits(network, proven)
+    return WidthReport(network, widths, signals, proven, seen, rows, accumulators)
 
 
 def json_text(content: WidthReport) -> str:
@@ -214,6 +225,9 @@ def _entries(content: WidthReport) -> dict[str, Any]:
         "assumed_input_range": assumed,
         "magnitude_bound": magnitude_bound(network),
         "layers": [_layer_entry(content, layer, taps[layer.name]) for layer in content.widths],
+        "accumulators": None
+        if proven is None
+        else [_accumulator_entry(row) for row in content.accumulators],
         "audit": None if proven is None else [_audit_entry(content, row) for row in content.audit],
     }
 
@@ -272,6 +286,17 @@ def _end_entry(end: ProvenEnd) -> dict[str, Any]:
         "case": end.case.tolist(),
         "position": end.position.tolist(),
         "tap": end.tap.tolist(),
+    }
+
+
+def _accumulator_entry(row: AccumulatorBits) -> dict[str, Any]:
+    return {
+        "layer": row.layer,
+        "worst_bits": row.worst_bits,
+        "last_bits": row.last_bits,
+        "best_bits": row.best.bits,
+        "best_order": list(row.best.taps),
+        "saving_channels": list(row.saving_channels),
     }
 
 

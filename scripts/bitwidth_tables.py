@@ -22,6 +22,10 @@ it. Witness: what inputs reach. Gap: from the witness to the proven bound, at ei
 DATA_NOTE = """\
 Observed: on the clips. Assumed: interval bound if each coefficient stays within its range above.
 Bound: for all inputs; widths follow from it alone."""
+ACCUMULATOR_NOTE = """\
+Bits that hold every partial sum in the order kh, kw, in; every one in the best order found; the
+last one. Two's complement wraps harmlessly, so the last sum alone is enough where nothing reads
+the accumulator before it."""
 AUDIT_NOTE = """\
 Needed: bits for what inputs reach and, where it needs more, for the bound. +2: two bits more than
 the bound needs; -1: one bit less than inputs need."""
@@ -82,6 +86,17 @@ def open_text(report: WidthReport) -> str:
     if not lines:
         return "Every width is needed: in each channel some input needs as many bits as the bound."
     return "\n".join(["Bounds that need more bits than their witnesses, and how many:", *lines])
+
+
+def accumulator_table(report: WidthReport) -> Table:
+    """Return what accumulators need for their worst partial sum, and could do with."""
+    headings = ("worst partial sum", "best order", "last sum alone", "saved")
+    table = _table(["accumulator"], headings, ["channels that save"])
+    for row in report.accumulators:
+        bits = (row.worst_bits, row.best.bits, row.last_bits, row.saved_bits)
+        channels = ", ".join(map(str, row.saving_channels)) or "none"
+        table.add_row(row.layer, *map(str, bits), channels)
+    return table
 
 
 def audit_table(report: WidthReport) -> Table:

@@ -159,6 +159,19 @@ def test_assumed_ranges_are_interval_bounds_within_the_coefficients_that_were_se
         assert [s.signed_bits for s in layer.signals] == [s.signed_bits for s in other.signals]
 
 
+def test_accumulators_are_listed_by_layer_with_an_order_of_their_taps() -> None:
+    rows = entries(full_report())["accumulators"]
+    assert [row["layer"] for row in rows] == ["conv_1", "dw_conv", "pw_conv", "fc1"]
+    bounds = interval_bounds(NETWORK)
+    for row in rows:
+        last, worst = bounds[row["layer"]], bounds[f"{row['layer']}.partial_sum"]
+        assert row["last_bits"] == two_complement_bits(last.minimum, last.maximum)
+        assert row["worst_bits"] == two_complement_bits(worst.minimum, worst.maximum)
+        assert row["last_bits"] <= row["best_bits"] <= row["worst_bits"]
+        assert sorted(row["best_order"]) == list(range(len(row["best_order"])))
+    assert [len(row["best_order"]) for row in rows] == [16, 9, 4, 3]
+
+
 def test_audit_names_the_witness_that_overflows_a_formula() -> None:
     # The lowest input meets the lowest weight: 1024 does not fit the 11 bits of that rule.
     network = random_network(2, filters=2, outputs=2, weights=(-32, -32))
@@ -185,7 +198,7 @@ def test_a_signal_belongs_to_the_layer_that_has_it_first_and_sizes_all_its_users
 def test_report_without_data_and_proof_says_so() -> None:
     content = entries(report(NETWORK))
     assert content["widths_follow"] == "interval"
-    for key in ("witnesses", "observed_clips", "assumed_input_range", "audit"):
+    for key in ("witnesses", "observed_clips", "assumed_input_range", "accumulators", "audit"):
         assert content[key] is None
     for item in signal_entries(content):
         assert (item["observed"] is None) == (item["role"] not in ("weight", "bias"))
