@@ -45,9 +45,15 @@ def main() -> None:
     made = report(network, proven, batches)
     contents = _files(made, flags.figures)
     folder = flags.output_dir or Path("work/bitwidths") / _name(flags.network)
-    files.write_together({folder / name: content for name, content in contents.items()})
+    paths = {folder / name: content for name, content in contents.items()}
+    vectors = flags.vectors_dir or folder
+    witnesses = _witnesses(made)
+    paths |= {vectors / name: content for name, content in witnesses.items()}
+    files.write_together(paths)
     _print_report(flags.network, origin, made)
     print(f"Written to {folder}: {', '.join(contents)}")
+    if witnesses:
+        print(f"Written to {vectors}: {', '.join(witnesses)}")
 
 
 def _parse() -> argparse.Namespace:
@@ -65,6 +71,7 @@ def _parse() -> argparse.Namespace:
         type=Path,
         help="where the files go; without it work/bitwidths/<name of the network>",
     )
+    add("--vectors_dir", type=Path, help="where the witnesses go; without it to the other files")
     add("--interval_only", action="store_true", help="prove nothing: interval bounds alone")
     add(
         "--prove_again",
@@ -171,12 +178,19 @@ def _files(made: WidthReport, figures: bool) -> dict[str, bytes]:
         "bit_widths.csv": csv_text(made).encode(),
         "summary.csv": summary_text(made).encode(),
     }
-    if made.proven is not None:
-        contents["witnesses.npz"] = witness_cases(made.network, made.proven).to_bytes()
-        contents["witnesses.csv"] = witness_text(made.proven).encode()
     if figures or made.observation is not None:
         contents |= _figures(made)
     return contents
+
+
+def _witnesses(made: WidthReport) -> dict[str, bytes]:
+    """Return the golden cases of a proof and their list, by the names of the files."""
+    if made.proven is None:
+        return {}
+    return {
+        "witnesses.npz": witness_cases(made.network, made.proven).to_bytes(),
+        "witnesses.csv": witness_text(made.proven).encode(),
+    }
 
 
 def _figures(made: WidthReport) -> dict[str, bytes]:

@@ -12,9 +12,16 @@ from pathlib import Path
 import pytest
 
 import quant_test
+from dataflow.observed import observe
+from dataflow.proven_ranges import ProvenRanges, read_proven_ranges
+from dataflow.ranges import constant_ranges, element_bounds, interval_bounds
+from dataflow.sum_extremes import SumTask, bound_sum
+from dataflow.witness_pool import END_SIGNS, WitnessPool
+from dataflow.witness_vectors import witness_cases, witness_text
 from golden.c_header import read_header, weight_header
+from golden.cases import read_cases
 from golden.export import check_export
-from golden.network import IntegerNetwork
+from golden.network import DepthwiseConvolution, IntegerNetwork
 from golden.text_weights import read_weight_text
 from quant_models.checkpoint import load_checkpoint
 from quant_models.dataset import read_test_folder
@@ -24,6 +31,11 @@ from quant_models.feature_cache import FeatureCache
 ROOT = Path(__file__).resolve().parent.parent
 VECTORS = ROOT / "golden" / "vectors"
 NAMES = sorted(path.parent.name for path in ROOT.glob("weights/*/network.npz"))
+# What scripts/bitwidths.py adds to the export of a checkpoint.
+FROM_BITWIDTHS = {
+    "weights": {"proven_ranges.npz"},
+    "vectors": {"witnesses.npz", "witnesses.csv"},
+}
 MOST_WEIGHTS = 2_032
 LEAST_ACCURACY = 0.945
 
@@ -62,10 +74,74 @@ def test_exporting_again_gives_the_same_bytes(name: str, tmp_path: Path) -> None
     checkpoint = load_checkpoint(ROOT / "weights" / name / f"{name}.npz")
     quant_test.export(checkpoint, Verifier(checkpoint), tmp_path / "weights", tmp_path / "vectors")
     for made, shipped in (("weights", ROOT / "weights" / name), ("vectors", VECTORS / name)):
-        files = sorted(path.name for path in (tmp_path / made).iterdir())
-        assert files == sorted(path.name for path in shipped.iterdir())
-        for file in files:
+        files = {path.name for path in (tmp_path / made).iterdir()}
+        assert {path.name for path in shipped.iterdir()} == files | FROM_BITWIDTHS[made]
+        for file in sorted(files):
             assert (tmp_path / made / file).read_bytes() == (shipped / file).read_bytes(), file
+
+
+@each_network
+def test_bounds_are_exact_up_to_the_pool_and_at_most_a_bit_apart_behind_it(name: str) -> None:
+    for signal, proven in proven_ranges(name).signals.items():
+        if signal.startswith(("pw_conv", "fc1")):
+            assert proven.spare_bits <= 1, signal
+        else:
+            assert proven.exact, signal
+
+
+@each_network
+def test_no_bound_is_wider_than_interval_arithmetic_and_no_clip_leaves_it(name: str) -> None:
+    network = IntegerNetwork.load(ROOT / "weights" / name / "network.npz")
+    clips = read_cases(VECTORS / name / "cases.npz", network).fingerprints
+    bounds, interval = proven_ranges(name).bounds, interval_bounds(network)
+    seen = observe(network, bounds, [clips]).ranges  # raises where a clip leaves a bound
+    assert seen.keys() == bounds.keys() == interval.keys()
+    for signal, bound in bounds.items():
+        assert (interval[signal].low <= bound.low).all(), signal
+        assert (bound.high <= interval[signal].high).all(), signal
+
+
+@each_network
+def test_every_witness_reaches_what_is_said_of_it(name: str) -> None:
+    proven = proven_ranges(name)
+    pool = WitnessPool(IntegerNetwork.load(ROOT / "weights" / name / "network.npz"))
+    pool.add(proven.fingerprints)
+    constants = constant_ranges(pool.network)
+    for signal, ends in proven.signals.items():
+        if signal not in constants:
+            for end in END_SIGNS:
+                found, said = pool.reach[signal, end], getattr(ends, end)
+                assert found.value.tolist() == said.reached.tolist(), signal
+
+
+@pytest.mark.parametrize("channel", [8, 32, 35])
+@pytest.mark.parametrize(("end", "sign"), [("low", -1), ("high", 1)])
+@each_network
+def test_the_solver_finds_the_stored_bounds_again(
+    name: str, channel: int, end: str, sign: int
+) -> None:
+    network = IntegerNetwork.load(ROOT / "weights" / name / "network.npz")
+    node = network.node("dw_conv")
+    assert isinstance(node, DepthwiseConvolution)
+    again = bound_sum(SumTask(network, element_bounds(network), node, channel, sign, 0, 0))
+    signals = proven_ranges(name).signals
+    assert again.final == getattr(signals["dw_conv"], end).bound[channel]
+    assert again.partial == getattr(signals["dw_conv.partial_sum"], end).bound[channel]
+
+
+@each_network
+def test_witnesses_among_the_vectors_are_those_of_the_proven_ranges(name: str) -> None:
+    network = IntegerNetwork.load(ROOT / "weights" / name / "network.npz")
+    proven = proven_ranges(name)
+    stored = (VECTORS / name / "witnesses.npz").read_bytes()
+    assert stored == witness_cases(network, proven).to_bytes()
+    assert (VECTORS / name / "witnesses.csv").read_text() == witness_text(proven)
+
+
+def proven_ranges(name: str) -> ProvenRanges:
+    folder = ROOT / "weights" / name
+    network = IntegerNetwork.load(folder / "network.npz")
+    return read_proven_ranges(folder / "proven_ranges.npz", network)
 
 
 @pytest.mark.data
