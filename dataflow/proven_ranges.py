@@ -146,6 +146,7 @@ class ProvenRanges:
         description = {
             "network_digest": self.network_digest,
             "methods": list(METHODS),
+            "signals": list(self.signals),
             "orders": {
                 name: {"taps": list(order.taps), "bits": order.bits}
                 for name, order in self.orders.items()
@@ -234,12 +235,11 @@ def _unpacked(packed: Integers, methods: list[str]) -> ProvenEnd:
 def _from_archive(network: IntegerNetwork, stored: archive.Archive) -> ProvenRanges:
     description, arrays = stored.description, stored.arrays
     methods = description["methods"]
-    names = [name.removesuffix(".low") for name in arrays if name.endswith(".low")]
     signals = {
         name: ProvenSignal(
             _unpacked(arrays[f"{name}.low"], methods), _unpacked(arrays[f"{name}.high"], methods)
         )
-        for name in names
+        for name in description["signals"]
     }
     orders = {
         name: TapOrder(tuple(order["taps"]), order["bits"])

@@ -144,7 +144,8 @@ class _Prover:
 
     def _search(self, node: WeightedNode, name: str) -> None:
         """Look for witnesses, longer where the first ones need fewer bits than the bound."""
-        for effort in (FIRST_EFFORT, Effort(rounds=self.budget.rounds)):
+        rounds = self.budget.rounds
+        for effort in (FIRST_EFFORT, Effort(rounds=rounds)) if rounds else (FIRST_EFFORT,):
             box = self.bounds[INPUT_NAME]
             tasks = [(goal, box, effort) for goal in self._goals(node, name)]
             found = list(self._map(f"{node.name}: witnesses", _search_task, tasks))

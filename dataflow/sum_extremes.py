@@ -75,6 +75,8 @@ def bound_sum(task: SumTask) -> SumBounds:
     result.final, reached = _drive(task, last, task.reached_final, enough_final, result)
     ahead = max(task.sign * task.reached_partial, task.sign * reached) * task.sign
     earlier = [item for item in everything if item not in last]
+    if enough_partial is not None:
+        enough_partial = max(enough_partial, bits_of_end(result.final))
     partial, _ = _drive(task, earlier, ahead, enough_partial, result)
     result.partial = task.sign * max(task.sign * partial, task.sign * result.final)
     return result
@@ -127,6 +129,8 @@ def _drive(
                 value = _value(task.network, candidate.target, solution.fingerprint)
                 reached = sign * max(sign * reached, sign * value)
         bound = sign * max(sign * bound, sign * limit)
+        if enough_bits is not None:  # what needs no more bits than this bound does not matter
+            enough_bits = max(enough_bits, bits_of_end(bound))
     return sign * max(sign * bound, sign * reached), reached
 
 

@@ -157,6 +157,7 @@ def test_proven_ranges_are_read_back_as_they_were(tmp_path: Path) -> None:
     path.write_bytes(ranges.to_bytes())
     again = read_proven_ranges(path, network)
     assert again.to_bytes() == ranges.to_bytes()
+    assert list(again.signals) == list(ranges.signals)
     assert again.signals["dw_conv"].methods == ranges.signals["dw_conv"].methods
 
 
