@@ -50,8 +50,8 @@ class LargerShift:
     smaller: str | None
 
     def __str__(self) -> str:
-        other = "biases halved" if self.smaller is None else f"{self.smaller} one less"
-        return f"{self.node} shifted by one more, {other}"
+        other = "biases halved" if self.smaller is None else f"{self.smaller} -1"
+        return f"shift {self.node} +1, {other}"
 
     def apply(self, network: IntegerNetwork) -> IntegerNetwork:
         """Return the network with the shift moved."""
