@@ -54,10 +54,12 @@ class ProvenEnd:
 
     `bound` holds for every input; `reached` is what the witness gives, number `case` of the stored
     inputs, at `position` (windows of a feature map, row by row) and `tap` (-1 for signals without
-    taps; all three are -1 for constants). `method` tells how the bound was found.
+    taps; all three are -1 for constants). `method` tells how the bound was found. `certified` is a
+    bound that rests on integer arithmetic alone, not on a solver; it may be a little wider.
     """
 
     bound: Integers
+    certified: Integers
     reached: Integers
     case: Integers
     position: Integers
@@ -87,6 +89,11 @@ class ProvenSignal:
     def reached(self) -> ChannelRange:
         """The range that the witnesses span."""
         return ChannelRange(self.low.reached, self.high.reached)
+
+    @property
+    def certified(self) -> ChannelRange:
+        """A range that no input leaves, by integer arithmetic alone."""
+        return ChannelRange(self.low.certified, self.high.certified)
 
     @property
     def exact(self) -> bool:
@@ -177,6 +184,7 @@ def make_proven_ranges(
     network: IntegerNetwork,
     inputs: Box,
     bounds: Ranges,
+    certified: Ranges,
     methods: Mapping[tuple[str, str], tuple[str, ...]],
     orders: Mapping[str, TapOrder],
     pool: WitnessPool,
@@ -197,7 +205,8 @@ def make_proven_ranges(
                 reach = pool.reach[name, end]
                 renumbered = np.array([number[int(case)] for case in reach.case])
                 reach = Reach(reach.value, renumbered, reach.position, reach.tap)
-            ends[end] = _proven_end(limit, reach, methods[name, end])
+            safe = getattr(certified[name], end)
+            ends[end] = _proven_end(limit, safe, reach, methods[name, end])
         signals[name] = ProvenSignal(**ends)
     return ProvenRanges(
         network.digest,
@@ -209,9 +218,12 @@ def make_proven_ranges(
     )
 
 
-def _proven_end(bound: Integers, reach: Reach, method: tuple[str, ...]) -> ProvenEnd:
+def _proven_end(
+    bound: Integers, certified: Integers, reach: Reach, method: tuple[str, ...]
+) -> ProvenEnd:
     return ProvenEnd(
         bound=read_only(bound),
+        certified=read_only(certified),
         reached=read_only(reach.value),
         case=read_only(reach.case),
         position=read_only(reach.position),
@@ -221,15 +233,17 @@ def _proven_end(bound: Integers, reach: Reach, method: tuple[str, ...]) -> Prove
 
 
 def _packed(end: ProvenEnd) -> Integers:
-    """Return the arrays of an end as int64 `(6, channel)`, methods by their place in `METHODS`."""
+    """Return the arrays of an end as int64 `(7, channel)`, methods by their place in `METHODS`."""
     methods = [METHODS.index(method) for method in end.method]
-    return np.array([end.bound, end.reached, end.case, end.position, end.tap, methods], np.int64)
+    places = end.case, end.position, end.tap
+    return np.array([end.bound, end.certified, end.reached, *places, methods], np.int64)
 
 
 def _unpacked(packed: Integers, methods: list[str]) -> ProvenEnd:
-    bound, reached, case, position, tap, codes = map(read_only, packed)
+    *parts, codes = map(read_only, packed)
+    bound, certified, reached, case, position, tap = parts
     method = tuple(methods[code] for code in codes)
-    return ProvenEnd(bound, reached, case, position, tap, method)
+    return ProvenEnd(bound, certified, reached, case, position, tap, method)
 
 
 def _from_archive(network: IntegerNetwork, stored: archive.Archive) -> ProvenRanges:

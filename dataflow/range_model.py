@@ -7,24 +7,20 @@ from above only, one that it wants small from below only: the optimum puts it at
 half of the binary variables are not needed. (V. Tjeng, K. Xiao, R. Tedrake, "Evaluating Robustness
 of Neural Networks with Mixed Integer Programming", 2019, for ReLU and maximum.)
 
-HiGHS computes in floating point, with tolerances of 1e-6. The sum is an integer, so rounding its
-bound to the nearest one absorbs an error of up to a half; programs with numbers so large that a
-tolerance could amount to more are not solved. A bound counts as exact only where integer arithmetic
-confirms an input that reaches it.
+A bound counts as exact only where integer arithmetic confirms an input that reaches it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import Bounds, LinearConstraint, OptimizeResult, milp
-from scipy.sparse import csr_array
 
 from dataflow.accumulation import initial_sum, tap_weights
+from dataflow.integer_program import Program
 from dataflow.ranges import Box
 from golden.network import (
     INPUT_NAME,
@@ -35,11 +31,9 @@ from golden.network import (
     ShiftRelu,
     WeightedNode,
 )
-from golden.reference import same_padding
+from golden.reference import Integers, same_padding
 
 Index = tuple[int, ...]  # of an element of a feature map, channel last
-
-_LARGEST_NUMBER = 2**24  # in a program; a tolerance of 1e-6 of it is still a small number
 
 
 @dataclass(frozen=True)
@@ -83,21 +77,36 @@ def extreme(
     RuntimeError, naming the node, if the solver fails or finds no input at all, which cannot be.
     """
     model = _Model(network, bounds, free)
-    objective = model.sum_of(target, sign)
-    if not objective.terms:
-        return Solution(objective.constant, model.fingerprint({}), True)
-    if model.largest_number() > _LARGEST_NUMBER:
+    try:
+        optimum = model.program(target, sign).maximise(seconds)
+    except RuntimeError as error:
+        raise RuntimeError(f"{target.node}: internal error: {error}") from error
+    if optimum.bound is None:
         return None
-    result = model.maximise(objective, sign, seconds)
-    if result.status not in (0, 1):
-        raise RuntimeError(f"{target.node}: internal error: the solver says {result.message!r}")
-    values = None if result.x is None else dict(enumerate(np.rint(result.x).astype(int).tolist()))
-    if result.mip_dual_bound is None or not math.isfinite(result.mip_dual_bound):
-        return None
-    reached = round(sign * -result.mip_dual_bound) + objective.constant
-    return Solution(
-        reached, None if values is None else model.fingerprint(values), result.status == 0
-    )
+    fingerprint = None if optimum.values is None else model.fingerprint(optimum.values)
+    return Solution(sign * optimum.bound, fingerprint, optimum.finished)
+
+
+def certified_extreme(
+    network: IntegerNetwork,
+    bounds: Mapping[str, Box],
+    target: Target,
+    sign: int,
+    limits: Sequence[tuple[int, int]],
+    free: frozenset[str] = frozenset(),
+) -> int:
+    """Bound a target as `extreme` does, but in integer arithmetic alone.
+
+    The bound does not pass the first of `limits` that is shown in so many branches; it may be wider
+    than that of `extreme`. `bounds` should rest on integer arithmetic, too.
+    """
+    program = _Model(network, bounds, free).program(target, sign)
+    bound = 0
+    for limit, branches in limits:
+        bound = program.certify(sign * limit, branches)
+        if bound <= sign * limit:
+            break
+    return sign * bound
 
 
 def tap_sources(network: IntegerNetwork, node: WeightedNode, output: Index) -> Iterator[Index]:
@@ -154,36 +163,16 @@ class _Model:
         self._variables: dict[tuple[str, Index], int] = {}
         self._constrained: set[tuple[str, Index, int]] = set()
 
-    def sum_of(self, target: Target, side: int) -> _Linear:
-        """Return the partial sum of a target."""
+    def program(self, target: Target, sign: int) -> Program:
+        """Return the program that maximises `sign` times the partial sum of a target."""
         node = self._network.node(target.node)
         assert isinstance(node, WeightedNode)
-        return self._sum(node, target.output, side, target.taps)
+        total = self._sum(node, target.output, sign, target.taps)
+        gains = {variable: sign * factor for variable, factor in total.terms.items()}
+        constant = sign * total.constant
+        return Program(gains, constant, self._rows, self._limits, self._lows, self._highs)
 
-    def largest_number(self) -> int:
-        """Return the largest magnitude among coefficients, limits and bounds."""
-        coefficients = (abs(number) for row in self._rows for number in row.values())
-        return max(map(abs, (*coefficients, *self._limits, *self._lows, *self._highs)), default=0)
-
-    def maximise(self, objective: _Linear, sign: int, seconds: float) -> OptimizeResult:
-        """Maximise `sign` times the terms of `objective`; the result's `fun` is the negative."""
-        count = len(self._lows)
-        costs = np.zeros(count)
-        for variable, coefficient in objective.terms.items():
-            costs[variable] = -sign * coefficient
-        starts = np.cumsum([0, *map(len, self._rows)])
-        columns = [variable for row in self._rows for variable in row]
-        values = [float(coefficient) for row in self._rows for coefficient in row.values()]
-        matrix = csr_array((values, columns, starts), shape=(len(self._rows), count))
-        return milp(
-            costs,
-            integrality=np.ones(count),
-            bounds=Bounds(self._lows, self._highs),
-            constraints=LinearConstraint(matrix, -np.inf, self._limits) if self._rows else None,
-            options={"mip_rel_gap": 0.0, "time_limit": min(seconds, 1e6)},
-        )
-
-    def fingerprint(self, values: Mapping[int, int]) -> npt.NDArray[np.int8] | None:
+    def fingerprint(self, values: Integers) -> npt.NDArray[np.int8] | None:
         """Return the pixels of a solution, the others at what is nearest to 0.
 
         None if the model does not reach back to the fingerprint.

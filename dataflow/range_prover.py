@@ -22,7 +22,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -51,7 +51,14 @@ from dataflow.ranges import (
     interval_bounds,
     part_name,
 )
-from dataflow.sum_extremes import SumBounds, SumTask, bits_of_end, bound_sum, depth
+from dataflow.sum_extremes import (
+    SumBounds,
+    SumTask,
+    bits_of_end,
+    bound_sum,
+    certify_sum,
+    depth,
+)
 from dataflow.tap_orders import best_order
 from dataflow.witness_pool import END_SIGNS, WitnessPool
 from dataflow.witness_search import Effort, Goal, search
@@ -91,6 +98,7 @@ class _Prover:
     executor: Executor | None
     progress: Progress
     within: dict[str, ChannelRange] = field(default_factory=dict)
+    certified: dict[str, ChannelRange] = field(default_factory=dict)
     methods: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     orders: dict[str, TapOrder] = field(default_factory=dict)
 
@@ -101,10 +109,15 @@ class _Prover:
         for node in self.network.nodes:
             if isinstance(node, WeightedNode):
                 self._prove_sums(node)
-        ranges = interval_bounds(self.network, self.input_range, self.within)
         self._name_methods()
         return make_proven_ranges(
-            self.network, self.bounds[INPUT_NAME], ranges, self.methods, self.orders, self.pool
+            self.network,
+            self.bounds[INPUT_NAME],
+            interval_bounds(self.network, self.input_range, self.within),
+            interval_bounds(self.network, self.input_range, self.certified),
+            self.methods,
+            self.orders,
+            self.pool,
         )
 
     def _plain_inputs(self) -> Iterator[npt.NDArray[np.int8]]:
@@ -139,6 +152,7 @@ class _Prover:
         if found:
             self.pool.add(found)
         self._tighten(node, results)
+        self._certify(node, tasks, results)
         self._record(node, self._methods_of(results, MILP if exact else MILP_POOL_FREE))
         self._order(node, tasks)
 
@@ -209,6 +223,21 @@ class _Prover:
         self.within[part_name(node, "partial_sum")] = ChannelRange(partials[:, 0], partials[:, 1])
         self.bounds = element_bounds(self.network, self.input_range, self.within)
 
+    def _certify(self, node: WeightedNode, tasks: list[SumTask], results: list[SumBounds]) -> None:
+        """Bound a node's sums in integer arithmetic alone, as far as their width asks for it."""
+        partial = self.within[part_name(node, "partial_sum")]
+        limits = {1: _largest_of_width(partial.maximum), -1: _largest_of_width(partial.minimum)}
+        bounds = element_bounds(self.network, self.input_range, self.certified)
+        asked = [
+            (replace(task, bounds=bounds), result, limits[task.sign])
+            for task, result in zip(tasks, results, strict=True)
+        ]
+        pairs = list(self._map(f"{node.name}: certificates", _certify_task, asked))
+        ends = np.array(pairs).reshape(len(node.weights), 2, 2)  # channel, end, last or any
+        self.certified[node.name] = ChannelRange(ends[:, 0, 0], ends[:, 1, 0])
+        name = part_name(node, "partial_sum")
+        self.certified[name] = ChannelRange(ends[:, 0, 1], ends[:, 1, 1])
+
     def _order(self, node: WeightedNode, tasks: list[SumTask]) -> None:
         """Find the best order of additions; a first layer keeps the given one."""
         ranges = interval_bounds(self.network, self.input_range, self.within)
@@ -265,6 +294,16 @@ class _Prover:
         for done, result in enumerate(results, start=1):
             self.progress(title, done, len(tasks))
             yield result
+
+
+def _certify_task(task: tuple[SumTask, SumBounds, int]) -> tuple[int, int]:
+    return certify_sum(*task)
+
+
+def _largest_of_width(end: int) -> int:
+    """Return the end of the two's-complement range that `end` needs, on its side of 0."""
+    half: int = 2 ** (bits_of_end(end) - 1)
+    return half - 1 if end >= 0 else -half
 
 
 def _search_task(task: tuple[Goal, Box, Effort]) -> npt.NDArray[np.int8]:

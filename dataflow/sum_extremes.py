@@ -16,11 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from dataflow.accumulation import initial_sum, tap_weights
-from dataflow.range_model import Index, Target, extreme, tap_sources
+from dataflow.range_model import Index, Target, certified_extreme, extreme, tap_sources
 from dataflow.ranges import Box, bound_taps
 from golden import reference
 from golden.integer_math import signed_bits
 from golden.network import INPUT_NAME, IntegerNetwork, Node, WeightedNode
+
+# Branches of a certificate: for the solver's own bound, and for the width.
+_FEW_BRANCHES, _MANY_BRANCHES = 20, 2_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +83,42 @@ def bound_sum(task: SumTask) -> SumBounds:
     partial, _ = _drive(task, earlier, ahead, enough_partial, result)
     result.partial = task.sign * max(task.sign * partial, task.sign * result.final)
     return result
+
+
+def certify_sum(task: SumTask, known: SumBounds, limit: int) -> tuple[int, int]:
+    """Bound the last sum and every sum of a task once more, in integer arithmetic alone.
+
+    They come down to the `known` bounds where that is shown soon, and do not pass `limit` where
+    that can be shown at all. `task.bounds` should be certified, too.
+    """
+    everything = _candidates(task)
+    last = [item for item in everything if len(item.target.taps) == len(tap_weights(task.node))]
+    return (
+        _certified_hull(task, last, known.final, limit),
+        _certified_hull(task, everything, known.partial, limit),
+    )
+
+
+def _certified_hull(task: SumTask, candidates: list[_Candidate], known: int, limit: int) -> int:
+    sign = task.sign
+    hull: int | None = None
+    for candidate in sorted(candidates, key=lambda item: -sign * item.interval):
+        if hull is not None and sign * candidate.interval <= sign * hull:
+            break
+        bound = candidate.interval
+        if task.node.input not in task.free:
+            found = certified_extreme(
+                task.network,
+                task.bounds,
+                candidate.target,
+                sign,
+                ((known, _FEW_BRANCHES), (limit, _MANY_BRANCHES)),
+                task.free,
+            )
+            bound = sign * min(sign * bound, sign * found)
+        hull = bound if hull is None else sign * max(sign * hull, sign * bound)
+    assert hull is not None
+    return hull
 
 
 def bits_of_end(value: int) -> int:

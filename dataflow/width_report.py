@@ -31,6 +31,7 @@ The JSON file holds this structure.
           exact         whether a witness attains the bound at both ends of every channel
           spare_bits, channel_spare_bits: bits of the bound minus bits of what is reached, of all
                         channels together and one by one
+          certified     a bound that rests on integer arithmetic alone: as bound, and its `bits`
           reached       what witnesses reach: as bound, and its `bits`
           low_end, high_end: one value a channel of each of
             gap         distance between bound and reached value
@@ -273,6 +274,7 @@ def _proven_entry(signal: ReportedSignal, proven: ProvenSignal) -> dict[str, Any
         "exact": proven.exact,
         "spare_bits": proven.spare_bits,
         "channel_spare_bits": list(signal.channel_spare_bits),
+        "certified": _range_and_bits(proven.certified),
         "reached": _range_and_bits(proven.reached),
         "low_end": _end_entry(proven.low),
         "high_end": _end_entry(proven.high),

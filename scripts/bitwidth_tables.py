@@ -88,6 +88,18 @@ def open_text(report: WidthReport) -> str:
     return "\n".join(["Bounds that need more bits than their witnesses, and how many:", *lines])
 
 
+def certificate_text(report: WidthReport) -> str:
+    """Say which widths would be larger without trust in a solver's floating point."""
+    trusting = [
+        f"{signal.name} ({signal.proven.certified.bits} bits without it)"
+        for signal in report.signals.values()
+        if signal.proven is not None and signal.proven.certified.bits > signal.proven.bound.bits
+    ]
+    if not trusting:
+        return "Every width is certified: it rests on integer arithmetic alone, not on the solver."
+    return f"Widths that rest on the solver's floating point: {', '.join(trusting)}"
+
+
 def accumulator_table(report: WidthReport) -> Table:
     """Return what accumulators need for their worst partial sum, and could do with."""
     headings = ("worst partial sum", "best order", "last sum alone", "saved")

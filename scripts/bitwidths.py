@@ -213,7 +213,8 @@ def _print_report(network: Path, origin: str, made: WidthReport) -> None:
         tables.range_table(made),
     ]
     if made.proven is not None:
-        parts += [tables.RANGE_NOTE, f"\n{tables.open_text(made)}"]
+        parts += [tables.RANGE_NOTE, f"\n{tables.certificate_text(made)}"]
+        parts += [f"\n{tables.open_text(made)}"]
     parts.append("")
     if made.observation is not None:
         parts += [tables.assumption_text(made), tables.data_table(made), f"{tables.DATA_NOTE}\n"]

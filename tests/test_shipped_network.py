@@ -90,6 +90,14 @@ def test_bounds_are_exact_up_to_the_pool_and_at_most_a_bit_apart_behind_it(name:
 
 
 @each_network
+def test_every_width_rests_on_integer_arithmetic_alone(name: str) -> None:
+    for signal, proven in proven_ranges(name).signals.items():
+        assert (proven.certified.low <= proven.bound.low).all(), signal
+        assert (proven.certified.high >= proven.bound.high).all(), signal
+        assert proven.certified.bits == proven.bound.bits, signal
+
+
+@each_network
 def test_no_bound_is_wider_than_interval_arithmetic_and_no_clip_leaves_it(name: str) -> None:
     network = IntegerNetwork.load(ROOT / "weights" / name / "network.npz")
     clips = read_cases(VECTORS / name / "cases.npz", network).fingerprints

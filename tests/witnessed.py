@@ -30,7 +30,7 @@ def witnessed_ranges(network: IntegerNetwork, fingerprints: npt.NDArray[Any]) ->
     }
     orders = {node.name: _given_order(node, bounds) for node in network.weighted_nodes}
     inputs = element_bounds(network)[INPUT_NAME]
-    return make_proven_ranges(network, inputs, bounds, methods, orders, pool)
+    return make_proven_ranges(network, inputs, bounds, bounds, methods, orders, pool)
 
 
 def _given_order(node: WeightedNode, bounds: Ranges) -> TapOrder:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import os
@@ -17,12 +18,14 @@ import soundfile
 from dataflow.proven_ranges import ProvenRanges, read_proven_ranges
 from dataflow.published_formulas import FORMULAS
 from dataflow.ranges import interval_bounds
+from dataflow.width_report import report
 from golden import reference
 from golden.cases import make_cases, read_cases
 from golden.network import IntegerNetwork
 from quant_models.audio import read_clip
 from quant_models.features import fingerprints
 from scripts import bitwidths
+from scripts.bitwidth_tables import certificate_text
 from scripts.command_line import run_command
 from scripts.network_ranges import FILE_NAME
 from tests.networks import random_fingerprints, random_network
@@ -517,3 +520,18 @@ def test_an_output_folder_that_cannot_be_made_is_named(
     in_the_way.write_text("")
     arguments = [network_file, "--output_dir", in_the_way / "out"]
     assert_refused(monkeypatch, capsys, arguments, "file/out")
+
+
+def test_widths_that_only_the_solver_vouches_for_are_named(network: IntegerNetwork) -> None:
+    proven = witnessed_ranges(network, random_fingerprints(1, 5))
+    certain = certificate_text(report(network, proven))
+    assert certain.startswith("Every width is certified: it rests on integer arithmetic alone")
+    wide = dataclasses.replace(
+        proven.signals["fc1"].high, certified=proven.signals["fc1"].high.bound * 4
+    )
+    signals = {**proven.signals, "fc1": dataclasses.replace(proven.signals["fc1"], high=wide)}
+    doubtful = report(network, dataclasses.replace(proven, signals=signals))
+    bits = signals["fc1"].certified.bits
+    assert certificate_text(doubtful) == (
+        f"Widths that rest on the solver's floating point: fc1 ({bits} bits without it)"
+    )
