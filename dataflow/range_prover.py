@@ -234,9 +234,15 @@ class _Prover:
         ]
         pairs = list(self._map(f"{node.name}: certificates", _certify_task, asked))
         ends = np.array(pairs).reshape(len(node.weights), 2, 2)  # channel, end, last or any
-        self.certified[node.name] = ChannelRange(ends[:, 0, 0], ends[:, 1, 0])
-        name = part_name(node, "partial_sum")
-        self.certified[name] = ChannelRange(ends[:, 0, 1], ends[:, 1, 1])
+        for place, name in enumerate((node.name, part_name(node, "partial_sum"))):
+            low, high = ends[:, 0, place], ends[:, 1, place]
+            self.certified[name] = ChannelRange(low, high)
+            # It may be the better bound where no program was solved to the end.
+            known = self.within[name]
+            self.within[name] = ChannelRange(
+                np.maximum(known.low, low), np.minimum(known.high, high)
+            )
+        self.bounds = element_bounds(self.network, self.input_range, self.within)
 
     def _order(self, node: WeightedNode, tasks: list[SumTask]) -> None:
         """Find the best order of additions; a first layer keeps the given one."""
