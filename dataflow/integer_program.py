@@ -40,12 +40,11 @@ class Optimum:
     """What HiGHS says of a program.
 
     `bound` is at least the largest value, None where there is none; `values` are those of the best
-    solution found, None without one; `finished` is False where time ran out.
+    solution found, None without one.
     """
 
     bound: int | None
     values: Integers | None
-    finished: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,9 +85,9 @@ class Program:
         RuntimeError where the solver fails or says that no solution exists.
         """
         if not self.gains:
-            return Optimum(self.constant, np.array(self.lows, np.int64), True)
+            return Optimum(self.constant, np.array(self.lows, np.int64))
         if self.largest_number > _LARGEST_NUMBER:
-            return Optimum(None, None, False)
+            return Optimum(None, None)
         result = milp(
             -self._gains,
             integrality=np.ones(len(self.lows)),
@@ -103,7 +102,6 @@ class Program:
         return Optimum(
             self.constant + round(-bound) if known else None,
             None if result.x is None else np.rint(result.x).astype(np.int64),
-            result.status == 0,
         )
 
     def certify(self, limit: int, branches: int) -> int:

@@ -50,12 +50,11 @@ class Solution:
     """What the solver says: `bound` holds for every input; `fingerprint` is one it thinks best.
 
     `fingerprint` is int8 `(time, coefficient)`, or None where the solver found none, or where the
-    model does not reach back to the fingerprint. `finished` is False where time ran out.
+    model does not reach back to the fingerprint.
     """
 
     bound: int
     fingerprint: npt.NDArray[np.int8] | None
-    finished: bool
 
 
 def extreme(
@@ -84,7 +83,7 @@ def extreme(
     if optimum.bound is None:
         return None
     fingerprint = None if optimum.values is None else model.fingerprint(optimum.values)
-    return Solution(sign * optimum.bound, fingerprint, optimum.finished)
+    return Solution(sign * optimum.bound, fingerprint)
 
 
 def certified_extreme(

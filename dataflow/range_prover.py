@@ -10,8 +10,11 @@ The network is walked layer by layer; each layer starts from the proven ranges o
                       the pooled values are independent of one another (`MILP, pool free`)
 
 Shift, ReLU and maximum are monotone: their ranges follow from those of their input. A range is
-*exact* where a witness attains the bound; where the solver's time runs out, the last bound stands
+*exact* where a witness attains the bound; where the solver's time runs out, a wider bound stands
 and the result is just not exact.
+
+What the solver says is computed once more in integer arithmetic alone (`dataflow.integer_program`),
+as far as a width depends on it: the *certified* ranges.
 """
 
 from __future__ import annotations
