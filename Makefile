@@ -6,7 +6,7 @@ export KERAS_BACKEND := tensorflow
 export TF_CPP_MIN_LOG_LEVEL := 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format formal mutants verify bench clean
+.PHONY: help setup demo test lint format formal mutants verify widths bench clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
@@ -37,6 +37,12 @@ mutants: setup ## plant faults in the RTL and see the benches find them
 
 verify: setup ## compare the shipped network on every rung, from checkpoint to netlist
 	$(PYTHON) scripts/verify.py $(firstword $(wildcard weights/*/ds_cnn_*.npz))
+
+widths: setup ## report the proven bit widths of the shipped network, lint the RTL by them
+	$(PYTHON) scripts/bitwidths.py $(firstword $(wildcard weights/*/network.npz))
+	$(PYTHON) scripts/lint_widths.py $(firstword $(wildcard weights/*/network.npz)) --config small
+	$(PYTHON) scripts/lint_widths.py $(firstword $(wildcard weights/*/network.npz)) --config balanced
+	$(PYTHON) scripts/lint_widths.py $(firstword $(wildcard weights/*/network.npz)) --config fast
 
 bench: setup ## measure the speed of every stage
 	$(PYTHON) scripts/benchmark.py --checkpoint $(firstword $(wildcard weights/*/ds_cnn_*.npz))
