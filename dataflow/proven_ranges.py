@@ -43,7 +43,7 @@ class Budget:
     from its best input; `workers` processes share the work.
     """
 
-    seconds: float = 60.0
+    seconds: float = 20.0
     rounds: int = 8
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
 

@@ -300,6 +300,7 @@ class _Prover:
         results = (
             map(function, tasks) if self.executor is None else self.executor.map(function, tasks)
         )
+        self.progress(title, 0, len(tasks))
         for done, result in enumerate(results, start=1):
             self.progress(title, done, len(tasks))
             yield result

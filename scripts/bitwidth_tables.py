@@ -15,7 +15,10 @@ from dataflow.width_report import ReportedSignal, WidthReport
 
 WIDTH_NOTE = """\
 Bits in two's complement. Unsigned: bits of the same signal without a sign, where it is never
-negative. Partial sums run in the order kh, kw, in; a bias is loaded before the first."""
+negative. Partial sums run in the order kh, kw, in; a bias is loaded before the first.
+Methods: closed form, inputs are independent of one another; MILP, integer programs over the whole
+receptive field; MILP, pool free, the same with independent pooled values; interval, interval
+arithmetic on the proven ranges before it."""
 RANGE_NOTE = """\
 Interval: bound by arithmetic on the actual weights. Proven: no input leaves it; widths follow from
 it. Witness: what inputs reach. Gap: from the witness to the proven bound, at either end."""
@@ -96,7 +99,7 @@ def certificate_text(report: WidthReport) -> str:
         if signal.proven is not None and signal.proven.certified.bits > signal.proven.bound.bits
     ]
     if not trusting:
-        return "Every width is certified: it rests on integer arithmetic alone, not on the solver."
+        return "The width of every signal is certified: it rests on integer arithmetic alone."
     return f"Widths that rest on the solver's floating point: {', '.join(trusting)}"
 
 

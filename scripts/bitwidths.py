@@ -1,7 +1,8 @@
 """Report how many bits every multiplier, adder and register of an integer network needs.
 
 Widths follow from proven bounds: no input leaves them, and witness inputs show how near they are.
-The first run on a network proves them, which takes minutes; later runs find them stored. What was
+The first run on a network proves them, which takes minutes; later runs find them stored, beside the
+network or in work/cache/proven_ranges. What was
 observed on clips or golden cases stands beside them, and no width ever follows from it.
 
 Writes bit_widths.json (read by programs), bit_widths.csv (the same, without single channels),
@@ -97,7 +98,7 @@ def _check(parser: Parser, flags: argparse.Namespace) -> None:
     """Refuse limits that allow no work, and flags that contradict each other."""
     for name, lowest in (("solve_seconds", 1), ("search_rounds", 0), ("workers", 1)):
         value = getattr(flags, name)
-        if value < lowest:
+        if not value >= lowest:  # so that nan is refused, too
             parser.error(f"--{name}: expected at least {lowest}, got {value}")
     for names in (("cases", "data_dir"), ("interval_only", "prove_again")):
         require_exclusive([(f"--{name}", bool(getattr(flags, name))) for name in names])
@@ -111,7 +112,7 @@ def _proven_ranges(
         return None, "Interval bounds alone, nothing proven (--interval_only)."
     stored = None if flags.prove_again else find_proven_ranges(flags.network, network)
     if stored is not None:
-        return stored[0], f"Proven ranges: {stored[1]}"
+        return stored[0], f"Proven ranges: {stored[1]} (--prove_again makes new ones)"
     start = time.monotonic()
     proven = _prove(network, Budget(flags.solve_seconds, flags.search_rounds, flags.workers))
     path = store_proven_ranges(flags.network, proven)
@@ -128,7 +129,7 @@ def _prove(network: IntegerNetwork, budget: Budget) -> ProvenRanges:
 
         def show(title: str, done: int, total: int) -> None:
             nonlocal bar
-            if done == 1 or bar is None:  # the first task of a stage
+            if done == 0 or bar is None:  # a stage begins
                 stage.close()
                 bar = stage.enter_context(progress_bar(title))
             bar(done, total)

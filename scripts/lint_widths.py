@@ -43,6 +43,7 @@ from scripts.width_rules import lint
 from scripts.width_table import read_table
 
 EXAMPLE = "scripts/lint_widths.py weights/NAME/network.npz --config fast"
+OUR_TABLE = Path("rtl_ref/width_map.toml")
 LABEL = "label"  # what argmax adds to the signals of a network
 
 
@@ -92,10 +93,13 @@ def report_ranges(path: Path) -> Ranges:
 
 
 def read_accelerator(accelerator: Accelerator, rtl_folder: Path = RTL_FOLDER) -> Design:
-    """Read this project's RTL with the parameters of `accelerator`."""
+    """Read this project's RTL with the parameters of `accelerator`; ValueError without any."""
+    sources = sorted(rtl_folder.glob("*.v"))
+    if not sources:
+        raise ValueError(f"{rtl_folder}: expected a folder of Verilog files, found none")
     with tempfile.TemporaryDirectory() as name:
         files.write_text(Path(name) / HEADER_FILE, accelerator_header(accelerator))
-        return read_design(sorted(rtl_folder.glob("*.v")), TOP, [Path(name)])
+        return read_design(sources, TOP, [Path(name)])
 
 
 def _span(low: int, high: int) -> ChannelRange:
@@ -113,7 +117,7 @@ def _parse() -> argparse.Namespace:
     add_widths_flag(parser)
     add("--cases", type=Path, help="golden cases, for --widths observed")
     add("--rtl_dir", type=Path, default=Path("rtl_ref"), help="folder of this project's Verilog")
-    add("--table", type=Path, default=Path("rtl_ref/width_map.toml"), help="which signal is which")
+    add("--table", type=Path, help="which signal is which (default: rtl_ref/width_map.toml)")
     add("--ranges", type=Path, help="bit_widths.json, for any other RTL")
     add("--sources", type=Path, nargs="+", default=(), help="Verilog files, with --ranges")
     add("--top", help="the top module of --sources")
@@ -124,8 +128,9 @@ def _parse() -> argparse.Namespace:
     flags = parser.parse_args()
     if (flags.network is None) == (flags.ranges is None):
         parser.error("flags: expected either a network or --ranges")
-    if flags.ranges is not None and not (flags.sources and flags.top):
-        parser.error("--ranges: expected --sources and --top with it")
+    if flags.ranges is not None and not (flags.sources and flags.top and flags.table):
+        parser.error("--ranges: expected --sources, --top and --table with it")
+    flags.table = flags.table or OUR_TABLE
     for setting in flags.parameters:
         if not all(setting.partition("=")):
             parser.error(f"--parameters: expected NAME=VALUE, got {setting}")

@@ -115,7 +115,7 @@ def _without_dead_channels(step: Step, ranges: Ranges) -> list[Step]:
 
 
 def _with_lossy_changes(step: Step, examples: Examples) -> list[Step]:
-    """Take the change that saves most bits, again and again, while no clip is lost."""
+    """Take the change that saves most bits, again and again, while no fewer clips are right."""
     steps: list[Step] = []
     while True:
         last = steps[-1] if steps else step

@@ -95,7 +95,9 @@ def main() -> None:
     stored = find_proven_ranges(flags.checkpoint, network)
     subject = Subject(checkpoint, Verifier(checkpoint), folder, stored and stored[0])
     say(f"network {network.digest}")
-    _check_stored_export(subject, flags.checkpoint.parent, Path("golden/vectors") / name)
+    _check_stored_export(
+        subject, flags.checkpoint.parent, flags.vectors_dir or Path("golden/vectors") / name
+    )
     chosen = choose_ranges(flags.checkpoint, network, flags.widths, flags.cases)
     say(f"widths  {chosen.origin}")
     accelerators = [chosen.accelerator(network, config) for config in flags.configs]
@@ -131,6 +133,7 @@ def _parse() -> argparse.Namespace:
     add("--cases", type=Path, help="golden cases, for --widths observed")
     add("--icarus_clips", type=int, default=4, help="clips in Icarus, which is slow")
     add("--netlist_clips", type=int, default=100, help="clips through each netlist")
+    add("--vectors_dir", type=Path, help="vectors of the export (default: golden/vectors/<name>)")
     add("--output_dir", type=Path, help="evidence (default: work/verification/<name>)")
     flags = parser.parse_args()
     for name in ("icarus_clips", "netlist_clips"):

@@ -383,13 +383,17 @@ def test_ranges_that_are_no_report_are_refused(tmp_path: Path, text: str) -> Non
     [
         ((), "flags: expected either a network or --ranges"),
         (("a.npz", "--ranges", "b.json"), "flags: expected either a network or --ranges"),
-        (("--ranges", "b.json", "--top", "row"), "--ranges: expected --sources and --top with it"),
+        (
+            ("--ranges", "b.json", "--top", "row"),
+            "--ranges: expected --sources, --top and --table with it",
+        ),
         (
             (*foreign_flags(), "--parameters", "AW"),
             "--parameters: expected NAME=VALUE, got AW",
         ),
         ((*foreign_flags()[:-2], "nothing.v"), "nothing.v: no such file"),
         (("nothing.npz", "--table", FOREIGN_TABLE), "nothing.npz"),
+        ((SHIPPED, "--rtl_dir", "nowhere"), "nowhere: expected a folder of Verilog files"),
         (("--table", "nothing.toml", SHIPPED), "nothing.toml"),
     ],
 )
