@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dataflow import integer_program
 from dataflow.integer_program import Program
 
 MANY = 2_000
@@ -76,6 +78,18 @@ def test_a_program_without_gains_is_its_constant() -> None:
 def test_the_solver_is_not_asked_where_numbers_exceed_its_precision() -> None:
     assert Program({0: 1}, 0, [{0: 2**24}], [2**24], [0], [1]).maximise().bound == 1
     assert Program({0: 1}, 0, [{0: 2**24 + 1}], [0], [0], [1]).maximise().bound is None
+
+
+def test_where_time_runs_out_the_bound_stands_not_the_best_solution(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unfinished = SimpleNamespace(
+        status=1, message="", x=np.array([3.0]), fun=-3.0, mip_dual_bound=-5.0
+    )
+    monkeypatch.setattr(integer_program, "milp", lambda *_, **__: unfinished)
+    optimum = Program({0: 1}, 10, [], [], [0], [9]).maximise(1)
+    assert optimum.bound == 15
+    assert optimum.values is not None and optimum.values.tolist() == [3]
 
 
 def test_a_contradiction_is_an_error() -> None:
