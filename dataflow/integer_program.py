@@ -123,7 +123,7 @@ class Program:
                 return root.bound
             bounded = [self._bounded_branch(*half) for half in halves]
             pending += [branch for branch in bounded if branch.bound > limit]
-        return root.bound
+        return root.bound if pending else limit
 
     def _bounded_branch(self, lows: Sequence[int], highs: Sequence[int]) -> _Branch:
         multipliers, values = self._relaxed(lows, highs)
@@ -178,6 +178,8 @@ class Program:
             self.limits,
             bounds=np.vstack([box, [0, np.inf]]),
         )
+        if least.status != 0:  # nothing is known: multipliers of 0 bound by the ranges alone
+            return np.zeros(len(self.rows)), np.array(lows, float)
         any_gain = np.abs(self._gains) @ np.maximum(np.abs(lows), np.abs(highs))
         weight = 4 * (any_gain + abs(self.constant) + 1) / max(least.fun, _FRACTION)
         return -weight * least.ineqlin.marginals, np.rint(least.x[:-1])

@@ -69,6 +69,14 @@ def test_a_limit_that_needs_more_branches_than_allowed_is_not_certified() -> Non
     assert Program({0: 2, 1: 2}, 0, [{0: 2, 1: 2}], [3], [0, 0], [5, 5]).certify(2, 1) == 3
 
 
+def test_a_solver_that_fails_leaves_the_bound_of_the_ranges(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    failed = SimpleNamespace(status=4)
+    monkeypatch.setattr(integer_program, "linprog", lambda *_, **__: failed)
+    assert Program({0: 2, 1: -1}, 3, [{0: 1}], [1], [0, -4], [5, 5]).certify(5, MANY) == 3 + 10 + 4
+
+
 def test_a_program_without_gains_is_its_constant() -> None:
     program = Program({}, 7, [], [], [0], [1])
     assert program.certify(100, MANY) == 7
