@@ -17,7 +17,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
-from scripts.quiet_tensorflow import quiet_stderr
+from scripts.console.quiet_tensorflow import quiet_stderr
 
 with quiet_stderr():
     import tensorflow  # noqa: F401
@@ -25,7 +25,7 @@ with quiet_stderr():
 from rich.markup import escape
 from rich.table import Table
 
-from dataflow.ranges import magnitude_bound
+from dataflow.ranges.intervals import magnitude_bound
 from golden import files
 from golden.dump import Comparison
 from golden.evidence import Rung, evidence_bytes, json_bytes, package_versions
@@ -37,9 +37,9 @@ from quant_models.evaluation import Result, Verifier
 from quant_models.feature_cache import Examples, FeatureCache
 from quant_models.plots import plot_confusion
 from quant_models.speech_commands import PARTITIONS
-from scripts.command_line import Parser, run_command
-from scripts.flags import add_data_flags, add_model_flags, prepare_default_data
-from scripts.progress import CONSOLE, progress_bar, say
+from scripts.console.command_line import Parser, run_command
+from scripts.console.flags import add_data_flags, add_model_flags, prepare_default_data
+from scripts.console.progress import CONSOLE, progress_bar, say
 
 EXAMPLE = (
     "python quant_test.py --checkpoint work/DS_CNN/training/best/ds_cnn_9507.ckpt-24200 "

@@ -18,7 +18,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
-from scripts.quiet_tensorflow import quiet_stderr
+from scripts.console.quiet_tensorflow import quiet_stderr
 
 with quiet_stderr():
     import tensorflow  # noqa: F401
@@ -34,15 +34,15 @@ from quant_models.feature_cache import FeatureCache
 from quant_models.speech_commands import VALIDATION, labels_for
 from quant_models.training import TrainingSettings, train
 from quant_models.training_run import TrainingRun, choose_cases
-from scripts.command_line import Parser, comma_separated, run_command
-from scripts.flags import (
+from scripts.console.command_line import Parser, comma_separated, run_command
+from scripts.console.flags import (
     add_data_flags,
     add_model_flags,
     integers,
     numbers,
     prepare_default_data,
 )
-from scripts.progress import progress_bar, say
+from scripts.console.progress import progress_bar, say
 
 EXAMPLE = (
     "python train.py --data_dir speech_commands --wanted_words yes,no "

@@ -8,13 +8,13 @@
 //   product  two's complement, PRODUCT_BITS
 //   sum      two's complement, ACC_BITS: every partial sum fits, so nothing wraps or saturates
 //   out      unsigned, OUT_BITS: the largest shifted sum fits, so nothing is clipped
-// dataflow/rtl_parameters.py derives every parameter from a network. The defaults hold for any
+// dataflow/hardware/rtl_parameters.py derives every parameter from a network. The defaults hold for any
 // weights of the default topology with its default shifts; a test checks that they do.
 //
 // Rounding
 //   Towards minus infinity: dropping the SHIFT lowest bits of a two's-complement number is the floor.
 //
-// Order of the loops (input-stationary; dataflow/pointwise_schedule.py compares the alternatives)
+// Order of the loops (input-stationary; dataflow/hardware/pointwise_schedule.py compares the alternatives)
 //   for c in 0..IN_CHANNELS-1:                        a beat of s_axis
 //     for o in 0..OUT_CHANNELS-1:                     a cycle
 //       sum[o] = (c == 0 ? 0 : sum[o]) + weight[o][c] * in[c]

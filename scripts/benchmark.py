@@ -20,7 +20,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
-from scripts.quiet_tensorflow import quiet_stderr
+from scripts.console.quiet_tensorflow import quiet_stderr
 
 with quiet_stderr():
     import tensorflow  # noqa: F401
@@ -37,8 +37,8 @@ from quant_models.checkpoint import Checkpoint, load_checkpoint
 from quant_models.ds_cnn import DsCnn
 from quant_models.features import fingerprints
 from quant_models.training import Trainer
-from scripts.command_line import Parser, run_command
-from scripts.progress import CONSOLE, progress_bar, say
+from scripts.console.command_line import Parser, run_command
+from scripts.console.progress import CONSOLE, progress_bar, say
 
 EXAMPLE = "python scripts/benchmark.py --checkpoint weights/NAME/NAME.npz --runs 5"
 FEATURE_CLIPS = 2_048

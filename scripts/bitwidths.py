@@ -23,16 +23,16 @@ from typing import Any
 import numpy.typing as npt
 from rich.console import Console, RenderableType
 
-from dataflow.proven_ranges import Budget, ProvenRanges
-from dataflow.width_csv import csv_text, summary_text
-from dataflow.width_report import WidthReport, json_text, report
-from dataflow.witness_vectors import witness_cases, witness_text
+from dataflow.proof.proven_ranges import Budget, ProvenRanges
+from dataflow.proof.witness_vectors import witness_cases, witness_text
+from dataflow.widths.width_csv import csv_text, summary_text
+from dataflow.widths.width_report import WidthReport, json_text, report
 from golden import files
 from golden.cases import read_cases
 from golden.network import FeatureSettings, IntegerNetwork
-from scripts import bitwidth_tables as tables
-from scripts.command_line import Parser, require_exclusive, run_command
-from scripts.network_ranges import find_proven_ranges, store_proven_ranges
+from scripts.console import bitwidth_tables as tables
+from scripts.console.command_line import Parser, require_exclusive, run_command
+from scripts.simulation.network_ranges import find_proven_ranges, store_proven_ranges
 
 READ_CLIPS = 256  # clips read and turned into fingerprints at a time
 
@@ -121,8 +121,8 @@ def _proven_ranges(
 
 def _prove(network: IntegerNetwork, budget: Budget) -> ProvenRanges:
     # Imported here: the solver takes longer to load than a report of stored ranges takes.
-    from dataflow.range_prover import prove_ranges
-    from scripts.progress import Bar, progress_bar
+    from dataflow.proof.range_prover import prove_ranges
+    from scripts.console.progress import Bar, progress_bar
 
     with ExitStack() as stage:
         bar: Bar | None = None
@@ -196,7 +196,7 @@ def _witnesses(made: WidthReport) -> dict[str, bytes]:
 
 def _figures(made: WidthReport) -> dict[str, bytes]:
     # Imported here: matplotlib takes its time, and not every report draws.
-    from dataflow.width_figures import layer_figure, overview_figure
+    from dataflow.widths.width_figures import layer_figure, overview_figure
 
     layers = {f"{layer.name}.png": layer_figure(made, layer.name) for layer in made.widths}
     return {"overview.png": overview_figure(made)} | layers

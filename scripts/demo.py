@@ -16,8 +16,8 @@ from pathlib import Path
 from rich.table import Table
 
 from golden.export import check_export
-from scripts.command_line import Parser, run_command
-from scripts.progress import CONSOLE, say
+from scripts.console.command_line import Parser, run_command
+from scripts.console.progress import CONSOLE, say
 
 FOLDER = Path("work/demo")
 WEIGHTS = FOLDER / "weights"

@@ -11,15 +11,15 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from dataflow.accelerator import CONFIGURATIONS, Accelerator
-from dataflow.accelerator_figures import block_diagram, utilisation_chart
-from dataflow.accelerator_schedule import predict
-from dataflow.canvas_figures import svg
-from dataflow.timing_figures import timing_diagram
+from dataflow.drawing.accelerator_figures import block_diagram, utilisation_chart
+from dataflow.drawing.canvas_figures import svg
+from dataflow.drawing.timing_figures import timing_diagram
+from dataflow.hardware.accelerator import CONFIGURATIONS, Accelerator
+from dataflow.hardware.accelerator_schedule import predict
 from golden import files
 from golden.network import IntegerNetwork
-from scripts.command_line import Parser, run_command
-from scripts.network_ranges import add_widths_flag, choose_ranges
+from scripts.console.command_line import Parser, run_command
+from scripts.simulation.network_ranges import add_widths_flag, choose_ranges
 
 
 def main() -> None:

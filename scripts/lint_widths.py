@@ -1,8 +1,9 @@
 """Compare the widths and signs that RTL declares with those that a network's ranges require.
 
-A table relates signals of the RTL to signals of the network (scripts/width_table.py explains it).
-With a network file, the RTL is this project's accelerator, elaborated with the parameters of
---config. With --ranges, the report of scripts/bitwidths.py, it is any Verilog that --sources names.
+A table relates signals of the RTL to signals of the network (scripts/width_lint/width_table.py
+explains it). With a network file, the RTL is this project's accelerator, elaborated with the
+parameters of --config. With --ranges, the report of scripts/bitwidths.py, it is any Verilog that
+--sources names.
 
 Fails (exit status 1): too few bits, unsigned where a sign is needed, a sign that is lost in an
 expression, a datapath signal that is not mapped, an assignment that cuts bits off without a
@@ -26,21 +27,21 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dataflow.accelerator import CONFIGURATIONS, Accelerator
-from dataflow.ranges import ChannelRange, Ranges
-from dataflow.rtl_parameters import HEADER_FILE, accelerator_header
+from dataflow.hardware.accelerator import CONFIGURATIONS, Accelerator
+from dataflow.hardware.rtl_parameters import HEADER_FILE, accelerator_header
+from dataflow.ranges.intervals import ChannelRange, Ranges
 from golden import files
 from golden.evidence import json_bytes
 from golden.network import IntegerNetwork
-from scripts.accelerator_simulation import TOP
-from scripts.command_line import Parser, run_command
-from scripts.network_ranges import add_widths_flag, choose_ranges
-from scripts.progress import say
-from scripts.rtl_reading import Design, read_design
-from scripts.rtl_simulation import RTL_FOLDER
-from scripts.width_findings import OK, TOO_WIDE, Finding
-from scripts.width_rules import lint
-from scripts.width_table import read_table
+from scripts.console.command_line import Parser, run_command
+from scripts.console.progress import say
+from scripts.simulation.accelerator_simulation import TOP
+from scripts.simulation.network_ranges import add_widths_flag, choose_ranges
+from scripts.simulation.rtl_simulation import RTL_FOLDER
+from scripts.width_lint.rtl_reading import Design, read_design
+from scripts.width_lint.width_findings import OK, TOO_WIDE, Finding
+from scripts.width_lint.width_rules import lint
+from scripts.width_lint.width_table import read_table
 
 EXAMPLE = "scripts/lint_widths.py weights/NAME/network.npz --config fast"
 OUR_TABLE = Path("rtl_ref/width_map.toml")

@@ -9,9 +9,9 @@ from pathlib import Path
 from rich.progress import Progress
 
 from golden import files
-from scripts.command_line import Parser, comma_separated, run_command
-from scripts.synthetic_speech import OTHER_WORDS, SpeechSettings, make_speech
-from scripts.synthetic_voices import ENGINES, VOICES
+from scripts.console.command_line import Parser, comma_separated, run_command
+from scripts.speech.synthetic_speech import OTHER_WORDS, SpeechSettings, make_speech
+from scripts.speech.synthetic_voices import ENGINES, VOICES
 
 DEFAULTS = SpeechSettings()
 

@@ -25,8 +25,8 @@ from rich.console import Console
 from rich.table import Table
 
 from golden import files
-from scripts.command_line import Parser, run_command
-from scripts.proofs import BOUNDED, COVER, INDUCTION, RTL_FOLDER, Proof, all_proofs
+from scripts.console.command_line import Parser, run_command
+from scripts.formal.proofs import BOUNDED, COVER, INDUCTION, RTL_FOLDER, Proof, all_proofs
 
 PACKAGES = {"yosys": "yosys", "yosys-smtbmc": "yosys", "z3": "z3"}
 HEADINGS = ("module", "properties", "parameters", "method", "result", "seconds")

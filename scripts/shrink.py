@@ -19,15 +19,15 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
-from scripts.quiet_tensorflow import quiet_stderr
+from scripts.console.quiet_tensorflow import quiet_stderr
 
 with quiet_stderr():
     import tensorflow  # noqa: F401
 
 from rich.table import Table
 
-from dataflow.ranges import Ranges
-from dataflow.shrinking import (
+from dataflow.ranges.intervals import Ranges
+from dataflow.widths.shrinking import (
     datapath_bits,
     dead_channels,
     lossy_changes,
@@ -40,10 +40,10 @@ from quant_models.dataset import SpeechData
 from quant_models.ds_cnn import model_of
 from quant_models.feature_cache import Examples, FeatureCache
 from quant_models.speech_commands import VALIDATION
-from scripts.command_line import Parser, run_command
-from scripts.flags import DEFAULT_CACHE_DIR
-from scripts.network_ranges import choose_ranges
-from scripts.progress import CONSOLE, progress_bar, say
+from scripts.console.command_line import Parser, run_command
+from scripts.console.flags import DEFAULT_CACHE_DIR
+from scripts.console.progress import CONSOLE, progress_bar, say
+from scripts.simulation.network_ranges import choose_ranges
 
 EXAMPLE = "scripts/shrink.py weights/NAME/NAME.npz --data_dir DATA/speech_commands"
 

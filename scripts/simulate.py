@@ -3,9 +3,9 @@
 Takes the clips of TEST_DIR (one folder a word), the golden cases of the network, or the inputs that
 drive its signals to their proven extremes, sends them back to back, and compares the sums of every
 layer, the values between the layers, the logits and the label with golden.reference, and the cycles
-with dataflow.accelerator_schedule. At a mismatch it prints the first value in time that is wrong,
-reduces the clip to a few numbers that still show it, and leaves a waveform around the place; exit
-status 1.
+with dataflow.hardware.accelerator_schedule. At a mismatch it prints the first value in time that is
+wrong, reduces the clip to a few numbers that still show it, and leaves a waveform around the place;
+exit status 1.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ import numpy as np
 import numpy.typing as npt
 from rich.table import Table
 
-from dataflow.accelerator import CONFIGURATIONS
-from dataflow.accelerator_schedule import Schedule, predict
+from dataflow.hardware.accelerator import CONFIGURATIONS
+from dataflow.hardware.accelerator_schedule import Schedule, predict
 from golden import files
 from golden.cases import read_cases
 from golden.evidence import json_bytes
 from golden.network import IntegerNetwork
 from quant_models.dataset import read_test_folder
 from quant_models.feature_cache import FeatureCache
-from scripts.accelerator_simulation import SIMULATORS, AcceleratorSimulator
-from scripts.command_line import Parser, require_exclusive, run_command
-from scripts.divergence import Divergence, minimise
-from scripts.network_ranges import (
+from scripts.console.command_line import Parser, require_exclusive, run_command
+from scripts.console.progress import CONSOLE, progress_bar, say
+from scripts.simulation.accelerator_simulation import SIMULATORS, AcceleratorSimulator
+from scripts.simulation.divergence import Divergence, minimise
+from scripts.simulation.network_ranges import (
     OBSERVED,
     add_widths_flag,
     choose_ranges,
     require_proven_ranges,
 )
-from scripts.progress import CONSOLE, progress_bar, say
-from scripts.rtl_comparison import Comparison, compare, compare_chunk
-from scripts.witness_replay import print_accumulators, replay
+from scripts.simulation.rtl_comparison import Comparison, compare, compare_chunk
+from scripts.simulation.witness_replay import print_accumulators, replay
 
 EXAMPLE = "scripts/simulate.py --network weights/NAME/network.npz --test_dir speech_commands_test"
 WAVE_CYCLES = 200  # before and after the first wrong value

@@ -19,22 +19,22 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from dataflow.loop_orders import INPUT_STATIONARY, walk
-from dataflow.pointwise_schedule import (
+from dataflow.hardware.loop_orders import INPUT_STATIONARY, walk
+from dataflow.hardware.pointwise_schedule import (
     FILL_CYCLES,
     OrderCost,
     beat_interval,
     compare_orders,
     timeline,
 )
-from dataflow.ranges import Ranges
-from dataflow.rtl_parameters import PointwiseLayer, pointwise_layer, pointwise_parameters
+from dataflow.hardware.rtl_parameters import PointwiseLayer, pointwise_layer, pointwise_parameters
+from dataflow.ranges.intervals import Ranges
 from golden import files, reference
 from golden.cases import read_cases
 from golden.network import IntegerNetwork
-from scripts.command_line import Parser, run_command
-from scripts.network_ranges import add_widths_flag, choose_ranges
-from scripts.rtl_simulation import (
+from scripts.console.command_line import Parser, run_command
+from scripts.simulation.network_ranges import add_widths_flag, choose_ranges
+from scripts.simulation.rtl_simulation import (
     RESULTS_FILE,
     SimulationResult,
     prepare_pointwise,

@@ -20,29 +20,29 @@ import numpy.typing as npt
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from dataflow.accelerator import Accelerator
-from dataflow.accelerator_schedule import predict
-from dataflow.rtl_export import write_accelerator
+from dataflow.hardware.accelerator import Accelerator
+from dataflow.hardware.accelerator_schedule import predict
+from dataflow.hardware.rtl_export import write_accelerator
 from golden import files
 from golden.cases import read_cases
 from golden.evidence import json_bytes
 from golden.network import IntegerNetwork
-from scripts import gate_energy, ice40, standard_cells, width_costs
-from scripts.command_line import Parser, comma_separated, require_exclusive, run_command
-from scripts.gate_energy import Energy
-from scripts.ice40 import LOGIC_CELLS, Placement
-from scripts.netlist_simulation import GATES, ICE40, NetlistSimulator
-from scripts.network_ranges import (
+from scripts.console.command_line import Parser, comma_separated, require_exclusive, run_command
+from scripts.console.progress import CONSOLE, say
+from scripts.simulation.network_ranges import (
     INTERVAL,
     OBSERVED,
     PROVEN,
     add_widths_flag,
     choose_ranges,
 )
-from scripts.progress import CONSOLE, say
-from scripts.rtl_comparison import Mismatch, check
-from scripts.standard_cells import Gates
-from scripts.synthesis import require_tools, tool_versions, top_design
+from scripts.simulation.rtl_comparison import Mismatch, check
+from scripts.synthesis import gate_energy, ice40, standard_cells, width_costs
+from scripts.synthesis.gate_energy import Energy
+from scripts.synthesis.ice40 import LOGIC_CELLS, Placement
+from scripts.synthesis.netlist_simulation import GATES, ICE40, NetlistSimulator
+from scripts.synthesis.standard_cells import Gates
+from scripts.synthesis.yosys import require_tools, tool_versions, top_design
 
 EXAMPLE = "scripts/synthesise.py --network weights/NAME/network.npz --configs fast"
 TOOLS = ("yosys", "nextpnr-ice40", "verilator", "c++")

@@ -20,7 +20,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
-from scripts.quiet_tensorflow import quiet_stderr
+from scripts.console.quiet_tensorflow import quiet_stderr
 
 with quiet_stderr():
     import tensorflow  # noqa: F401
@@ -29,9 +29,9 @@ import numpy as np
 import numpy.typing as npt
 from rich.table import Table
 
-from dataflow.accelerator import Accelerator
-from dataflow.proven_ranges import ProvenRanges
-from dataflow.rtl_export import accelerator_files, write_accelerator
+from dataflow.hardware.accelerator import Accelerator
+from dataflow.hardware.rtl_export import accelerator_files, write_accelerator
+from dataflow.proof.proven_ranges import ProvenRanges
 from golden import dump, files, reference
 from golden.c_program import inference_program
 from golden.dump import Comparison
@@ -40,17 +40,17 @@ from golden.export import check_export
 from golden.network import IntegerNetwork
 from quant_models.checkpoint import Checkpoint, load_checkpoint
 from quant_models.evaluation import Verifier
-from scripts import ice40, netlist_simulation
-from scripts.accelerator_simulation import AcceleratorSimulator
-from scripts.c_inference import run_c
-from scripts.command_line import Parser, comma_separated, run_command
-from scripts.netlist_simulation import NetlistSimulator
-from scripts.network_ranges import add_widths_flag, choose_ranges, find_proven_ranges
-from scripts.progress import CONSOLE, say
-from scripts.rtl_comparison import Mismatch, check
-from scripts.rtl_simulation import RTL_FOLDER
-from scripts.synthesis import tool_versions, top_design
-from scripts.witness_replay import print_accumulators, replay
+from scripts.console.command_line import Parser, comma_separated, run_command
+from scripts.console.progress import CONSOLE, say
+from scripts.simulation.accelerator_simulation import AcceleratorSimulator
+from scripts.simulation.c_inference import run_c
+from scripts.simulation.network_ranges import add_widths_flag, choose_ranges, find_proven_ranges
+from scripts.simulation.rtl_comparison import Mismatch, check
+from scripts.simulation.rtl_simulation import RTL_FOLDER
+from scripts.simulation.witness_replay import print_accumulators, replay
+from scripts.synthesis import ice40, netlist_simulation
+from scripts.synthesis.netlist_simulation import NetlistSimulator
+from scripts.synthesis.yosys import tool_versions, top_design
 
 EXAMPLE = "scripts/verify.py weights/NAME/NAME.npz"
 PACKAGES = ("keras", "numpy", "tensorflow-cpu")

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from dataflow.accelerator import BALANCED, FAST, ROW, SMALL, TAP, WINDOW, Accelerator, Configuration
+from dataflow.hardware.accelerator import (
+    BALANCED,
+    FAST,
+    ROW,
+    SMALL,
+    TAP,
+    WINDOW,
+    Accelerator,
+    Configuration,
+)
 from golden.network import IntegerNetwork
 from tests.networks import random_network
 

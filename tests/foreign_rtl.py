@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from scripts.lint_widths import report_ranges
-from scripts.rtl_reading import Design, read_design
-from scripts.width_findings import Finding
-from scripts.width_rules import lint
-from scripts.width_table import Table, read_table
+from scripts.width_lint.rtl_reading import Design, read_design
+from scripts.width_lint.width_findings import Finding
+from scripts.width_lint.width_rules import lint
+from scripts.width_lint.width_table import Table, read_table
 
 FOREIGN = Path(__file__).resolve().parent / "rtl" / "foreign"
 FOREIGN_TABLE, FOREIGN_RANGES = FOREIGN / "widths.toml", FOREIGN / "bit_widths.json"

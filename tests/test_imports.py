@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+from tests.repository import REPOSITORY
 
 # Package -> the top-level modules it may import, besides the standard library and itself.
 ALLOWED = {
@@ -63,7 +63,7 @@ def test_package_imports_only_what_the_layout_allows(package: str) -> None:
         ("golden", "a.py", "def f():\n    import keras", "keras"),
         ("dataflow", "a.py", "from quant_models import ds_cnn", "quant_models"),
         ("dataflow", "a.py", "from matplotlib import pyplot", "matplotlib"),
-        ("dataflow", "a.py", "from scripts.command_line import Parser", "scripts"),
+        ("dataflow", "a.py", "from scripts.console.command_line import Parser", "scripts"),
         ("quant_models", "a.py", "import dataflow.schedule", "dataflow"),
         ("quant_models", "a.py", "import rich.progress", "rich"),
         ("quant_models", "training_plots.py", "import dataflow", "dataflow"),

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 import quant_test
-from dataflow.observed import observe
-from dataflow.proven_ranges import ProvenRanges, read_proven_ranges
-from dataflow.ranges import constant_ranges, element_bounds, interval_bounds
-from dataflow.sum_extremes import SumTask, bound_sum
-from dataflow.witness_pool import END_SIGNS, WitnessPool
-from dataflow.witness_vectors import witness_cases, witness_text
+from dataflow.proof.proven_ranges import ProvenRanges, read_proven_ranges
+from dataflow.proof.sum_extremes import SumTask, bound_sum
+from dataflow.proof.witness_pool import END_SIGNS, WitnessPool
+from dataflow.proof.witness_vectors import witness_cases, witness_text
+from dataflow.ranges.intervals import constant_ranges, element_bounds, interval_bounds
+from dataflow.ranges.observed import observe
 from golden.c_header import read_header, weight_header
 from golden.cases import read_cases
 from golden.export import check_export
@@ -27,10 +27,10 @@ from quant_models.checkpoint import load_checkpoint
 from quant_models.dataset import read_test_folder
 from quant_models.evaluation import Verifier
 from quant_models.feature_cache import FeatureCache
+from tests.repository import REPOSITORY
 
-ROOT = Path(__file__).resolve().parent.parent
-VECTORS = ROOT / "golden" / "vectors"
-NAMES = sorted(path.parent.name for path in ROOT.glob("weights/*/network.npz"))
+VECTORS = REPOSITORY / "golden" / "vectors"
+NAMES = sorted(path.parent.name for path in REPOSITORY.glob("weights/*/network.npz"))
 # What scripts/bitwidths.py adds to the export of a checkpoint.
 FROM_BITWIDTHS = {
     "weights": {"proven_ranges.npz"},
@@ -48,13 +48,13 @@ def test_a_network_is_shipped() -> None:
 
 @each_network
 def test_every_file_is_what_the_manifest_says(name: str) -> None:
-    network = IntegerNetwork.load(ROOT / "weights" / name / "network.npz")
-    assert check_export(ROOT / "weights" / name, VECTORS / name) == network.digest
+    network = IntegerNetwork.load(REPOSITORY / "weights" / name / "network.npz")
+    assert check_export(REPOSITORY / "weights" / name, VECTORS / name) == network.digest
 
 
 @each_network
 def test_every_file_carries_the_same_integers(name: str) -> None:
-    folder = ROOT / "weights" / name
+    folder = REPOSITORY / "weights" / name
     network = IntegerNetwork.load(folder / "network.npz")
     assert load_checkpoint(folder / f"{name}.npz").network().digest == network.digest
     assert read_header(folder / "weight.h").digest == network.digest
@@ -64,16 +64,16 @@ def test_every_file_carries_the_same_integers(name: str) -> None:
 
 @each_network
 def test_network_keeps_to_the_size_of_the_architecture(name: str) -> None:
-    network = IntegerNetwork.load(ROOT / "weights" / name / "network.npz")
+    network = IntegerNetwork.load(REPOSITORY / "weights" / name / "network.npz")
     assert sum(node.weights.size for node in network.weighted_nodes) <= MOST_WEIGHTS
     assert network.labels == ("_silence_", "_unknown_", "yes", "no")
 
 
 @each_network
 def test_exporting_again_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
-    checkpoint = load_checkpoint(ROOT / "weights" / name / f"{name}.npz")
+    checkpoint = load_checkpoint(REPOSITORY / "weights" / name / f"{name}.npz")
     quant_test.export(checkpoint, Verifier(checkpoint), tmp_path / "weights", tmp_path / "vectors")
-    for made, shipped in (("weights", ROOT / "weights" / name), ("vectors", VECTORS / name)):
+    for made, shipped in (("weights", REPOSITORY / "weights" / name), ("vectors", VECTORS / name)):
         files = {path.name for path in (tmp_path / made).iterdir()}
         assert {path.name for path in shipped.iterdir()} == files | FROM_BITWIDTHS[made]
         for file in sorted(files):
@@ -99,7 +99,7 @@ def test_every_width_rests_on_integer_arithmetic_alone(name: str) -> None:
 
 @each_network
 def test_no_bound_is_wider_than_interval_arithmetic_and_no_clip_leaves_it(name: str) -> None:
-    network = IntegerNetwork.load(ROOT / "weights" / name / "network.npz")
+    network = IntegerNetwork.load(REPOSITORY / "weights" / name / "network.npz")
     clips = read_cases(VECTORS / name / "cases.npz", network).fingerprints
     bounds, interval = proven_ranges(name).bounds, interval_bounds(network)
     seen = observe(network, bounds, [clips]).ranges  # raises where a clip leaves a bound
@@ -112,7 +112,7 @@ def test_no_bound_is_wider_than_interval_arithmetic_and_no_clip_leaves_it(name: 
 @each_network
 def test_every_witness_reaches_what_is_said_of_it(name: str) -> None:
     proven = proven_ranges(name)
-    pool = WitnessPool(IntegerNetwork.load(ROOT / "weights" / name / "network.npz"))
+    pool = WitnessPool(IntegerNetwork.load(REPOSITORY / "weights" / name / "network.npz"))
     pool.add(proven.fingerprints)
     constants = constant_ranges(pool.network)
     for signal, ends in proven.signals.items():
@@ -128,7 +128,7 @@ def test_every_witness_reaches_what_is_said_of_it(name: str) -> None:
 def test_the_solver_finds_the_stored_bounds_again(
     name: str, channel: int, end: str, sign: int
 ) -> None:
-    network = IntegerNetwork.load(ROOT / "weights" / name / "network.npz")
+    network = IntegerNetwork.load(REPOSITORY / "weights" / name / "network.npz")
     node = network.node("dw_conv")
     assert isinstance(node, DepthwiseConvolution)
     again = bound_sum(SumTask(network, element_bounds(network), node, channel, sign, 0, 0))
@@ -139,7 +139,7 @@ def test_the_solver_finds_the_stored_bounds_again(
 
 @each_network
 def test_witnesses_among_the_vectors_are_those_of_the_proven_ranges(name: str) -> None:
-    network = IntegerNetwork.load(ROOT / "weights" / name / "network.npz")
+    network = IntegerNetwork.load(REPOSITORY / "weights" / name / "network.npz")
     proven = proven_ranges(name)
     stored = (VECTORS / name / "witnesses.npz").read_bytes()
     assert stored == witness_cases(network, proven).to_bytes()
@@ -147,7 +147,7 @@ def test_witnesses_among_the_vectors_are_those_of_the_proven_ranges(name: str) -
 
 
 def proven_ranges(name: str) -> ProvenRanges:
-    folder = ROOT / "weights" / name
+    folder = REPOSITORY / "weights" / name
     network = IntegerNetwork.load(folder / "network.npz")
     return read_proven_ranges(folder / "proven_ranges.npz", network)
 
@@ -155,7 +155,7 @@ def proven_ranges(name: str) -> ProvenRanges:
 @pytest.mark.data
 @each_network
 def test_accuracy_on_the_test_set_is_the_one_in_the_readme(name: str, speech_dir: Path) -> None:
-    checkpoint = load_checkpoint(ROOT / "weights" / name / f"{name}.npz")
+    checkpoint = load_checkpoint(REPOSITORY / "weights" / name / f"{name}.npz")
     known, other = read_test_folder(
         speech_dir / "speech_commands_test",
         checkpoint.labels,
@@ -168,7 +168,7 @@ def test_accuracy_on_the_test_set_is_the_one_in_the_readme(name: str, speech_dir
     assert result.accuracy >= LEAST_ACCURACY
     assert re.search(
         rf"\*\*{100 * result.accuracy:.2f} %\*\* of {result.clips}",
-        (ROOT / "README.md").read_text(),
+        (REPOSITORY / "README.md").read_text(),
     )
 
 
@@ -184,18 +184,18 @@ def test_rtl_is_the_reference_on_every_clip_of_the_test_set(
         *("--network", f"weights/{name}/network.npz"),
         *("--test_dir", str(speech_dir / "speech_commands_test")),
     ]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True)
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["mismatches"] == 0
     assert summary["cycles_per_frame"] == {"predicted": 2_688, "simulated": [2_688]}
     total = f"| {summary['clips']:,} | {summary['values_compared_total']:,} | 0 |"
-    assert total in (ROOT / "README.md").read_text()
+    assert total in (REPOSITORY / "README.md").read_text()
 
 
 @each_network
 def test_evidence_names_the_network_and_no_mismatch(name: str) -> None:
-    evidence = json.loads((ROOT / "weights" / name / "evidence.json").read_text())
-    network = IntegerNetwork.load(ROOT / "weights" / name / "network.npz")
+    evidence = json.loads((REPOSITORY / "weights" / name / "evidence.json").read_text())
+    network = IntegerNetwork.load(REPOSITORY / "weights" / name / "network.npz")
     assert evidence["network_digest"] == network.digest
     for rung in evidence["rungs"]:
         assert rung["clips"] >= 1_000

@@ -9,10 +9,16 @@ from typing import Any
 
 import numpy.typing as npt
 
-from dataflow.accumulation import TapOrder, tap_weights
-from dataflow.proven_ranges import CONSTANT, INTERVAL, ProvenRanges, make_proven_ranges
-from dataflow.ranges import Ranges, constant_ranges, element_bounds, interval_bounds, part_name
-from dataflow.witness_pool import END_SIGNS, WitnessPool
+from dataflow.proof.proven_ranges import CONSTANT, INTERVAL, ProvenRanges, make_proven_ranges
+from dataflow.proof.witness_pool import END_SIGNS, WitnessPool
+from dataflow.ranges.accumulation import TapOrder, tap_weights
+from dataflow.ranges.intervals import (
+    Ranges,
+    constant_ranges,
+    element_bounds,
+    interval_bounds,
+    part_name,
+)
 from golden.integer_math import signed_bits
 from golden.network import INPUT_NAME, IntegerNetwork, WeightedNode
 

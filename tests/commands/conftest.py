@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from scripts.command_line import run_command
+from scripts.console.command_line import run_command
+from tests.repository import REPOSITORY
 from tests.speech_folder import make_speech_folder
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 TRAINING_FLAGS = (
     "--model_size_info 2 48 4 4 2 2 16 3 3 1 1 --batch_size 50 --augmented_examples 1500 "
     "--averaging 0.9 --eval_step_interval 100 --coloration 0.5 --seed 1"

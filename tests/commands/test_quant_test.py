@@ -19,7 +19,7 @@ from golden.network import IntegerNetwork
 from quant_models.checkpoint import Checkpoint, load_checkpoint
 from quant_models.ds_cnn import ModelSize
 from quant_models.evaluation import Verifier
-from scripts.command_line import run_command
+from scripts.console.command_line import run_command
 from tests.checkpoints import random_checkpoint
 from tests.commands.conftest import Trained, run_script
 from tests.speech_folder import RATE_HZ, spoken_word, write_wav

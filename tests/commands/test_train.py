@@ -21,8 +21,9 @@ import train
 from golden.network import FeatureSettings
 from quant_models import data_settings, dataset, features
 from quant_models.checkpoint import load_checkpoint
-from scripts.command_line import run_command
-from tests.commands.conftest import REPOSITORY, TRAINING_FLAGS, Trained, environment
+from scripts.console.command_line import run_command
+from tests.commands.conftest import TRAINING_FLAGS, Trained, environment
+from tests.repository import REPOSITORY
 from tests.speech_folder import RATE_HZ, make_speech_folder, write_wav
 
 ISSUED = (

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from dataflow.ranges import magnitude_bound
+from dataflow.ranges.intervals import magnitude_bound
 from golden import reference
 from golden.network import INPUT_NAME, FeatureSettings, FullyConnected, IntegerNetwork
 from quant_models.ds_cnn import (

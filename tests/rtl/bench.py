@@ -1,7 +1,8 @@
 """What the benches of the stream modules share: driver, monitor, checker, joined in `StreamBench`.
 
-Runs inside the simulator, started by `scripts.rtl_simulation.simulate`, on the network and the
-arrays of the job. A module's bench adds its model, which is `golden.reference`, and its cycles.
+Runs inside the simulator, started by `scripts.simulation.rtl_simulation.simulate`, on the network
+and the arrays of the job. A module's bench adds its model, which is `golden.reference`, and its
+cycles.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ import numpy.typing as npt
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge, Timer
 
-from dataflow.accelerator import Accelerator, Configuration
-from dataflow.ranges import ChannelRange
-from dataflow.rtl_export import NETWORK_FILE
+from dataflow.hardware.accelerator import Accelerator, Configuration
+from dataflow.hardware.rtl_export import NETWORK_FILE
+from dataflow.ranges.intervals import ChannelRange
 from golden.network import IntegerNetwork
-from scripts.rtl_simulation import JOB_FILE, JOB_VARIABLE, RESULTS_FILE
+from scripts.simulation.rtl_simulation import JOB_FILE, JOB_VARIABLE, RESULTS_FILE
 from tests.rtl.stream_agents import PAYLOAD, Sink, Source, pauses
 from tests.rtl.stream_trace import UNKNOWN, Beats, Recorder, Trace
 

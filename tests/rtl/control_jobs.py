@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dataflow.accelerator import BALANCED, FAST, SMALL, Accelerator
-from dataflow.rtl_parameters import Parameters, module_parameters
+from dataflow.hardware.accelerator import BALANCED, FAST, SMALL, Accelerator
+from dataflow.hardware.rtl_parameters import Parameters, module_parameters
 from golden import files
-from scripts.rtl_simulation import JOB_FILE, prepare_block
+from scripts.simulation.rtl_simulation import JOB_FILE, prepare_block
 from tests.networks import random_fingerprints, random_network
 from tests.rtl.jobs import Job, Prepare
 

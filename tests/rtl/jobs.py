@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from dataflow.accelerator import BALANCED, FAST, SMALL, Accelerator
-from dataflow.ranges import ChannelRange, interval_bounds
-from dataflow.rtl_parameters import module_parameters, pointwise_layer
+from dataflow.hardware.accelerator import BALANCED, FAST, SMALL, Accelerator
+from dataflow.hardware.rtl_parameters import module_parameters, pointwise_layer
+from dataflow.ranges.intervals import ChannelRange, interval_bounds
 from golden.network import INPUT_MAX, INPUT_MIN, IntegerNetwork
-from scripts.rtl_simulation import (
+from scripts.simulation.rtl_simulation import (
     RTL_FOLDER,
     SimulationResult,
     prepare_block,

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from cocotb.triggers import Timer
 
-from scripts.rtl_simulation import JOB_FILE, JOB_VARIABLE, RESULTS_FILE
+from scripts.simulation.rtl_simulation import JOB_FILE, JOB_VARIABLE, RESULTS_FILE
 
 HALF_PERIOD_NS = 5
 Values = Mapping[str, int]

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from dataflow.loop_orders import INPUT_STATIONARY, LayerSize, walk
-from dataflow.pointwise_schedule import timeline
+from dataflow.hardware.loop_orders import INPUT_STATIONARY, LayerSize, walk
+from dataflow.hardware.pointwise_schedule import timeline
 from golden import reference
 from golden.network import IntegerNetwork
 from tests.rtl.bench import (

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from dataflow.accelerator_schedule import predict
-from dataflow.rtl_parameters import accelerator_parameters, module_parameters
-from scripts.divergence import expected_streams
+from dataflow.hardware.accelerator_schedule import predict
+from dataflow.hardware.rtl_parameters import accelerator_parameters, module_parameters
+from scripts.simulation.divergence import expected_streams
 from tests.rtl.bench import (
     Comparison,
     FrameBench,

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from dataflow.loop_orders import INPUT_STATIONARY, walk
-from dataflow.pointwise_schedule import FILL_CYCLES, compare_orders, timeline
-from dataflow.rtl_parameters import pointwise_layer
+from dataflow.hardware.loop_orders import INPUT_STATIONARY, walk
+from dataflow.hardware.pointwise_schedule import FILL_CYCLES, compare_orders, timeline
+from dataflow.hardware.rtl_parameters import pointwise_layer
 from golden import reference
 from golden.network import IntegerNetwork
 from tests.rtl.bench import (

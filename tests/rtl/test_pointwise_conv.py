@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataflow.rtl_parameters import pointwise_layer, pointwise_parameters
+from dataflow.hardware.rtl_parameters import pointwise_layer, pointwise_parameters
 from golden import reference
 from golden.cases import read_cases
 from golden.network import Convolution, DepthwiseConvolution, IntegerNetwork
 from golden.reference import Integers
-from scripts.rtl_simulation import (
+from scripts.simulation.rtl_simulation import (
     PIXELS_FILE,
     REPOSITORY,
     RTL_FOLDER,

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataflow.accelerator import BALANCED, FAST, SMALL, Accelerator
-from dataflow.observed import observe
-from dataflow.ranges import interval_bounds
-from dataflow.rtl_export import write_accelerator
-from dataflow.rtl_parameters import HEADER_FILE, module_parameters
-from scripts.rtl_simulation import RTL_FOLDER
+from dataflow.hardware.accelerator import BALANCED, FAST, SMALL, Accelerator
+from dataflow.hardware.rtl_export import write_accelerator
+from dataflow.hardware.rtl_parameters import HEADER_FILE, module_parameters
+from dataflow.ranges.intervals import interval_bounds
+from dataflow.ranges.observed import observe
+from scripts.simulation.rtl_simulation import RTL_FOLDER
 from tests.networks import random_network
 from tests.rtl.control_jobs import ROW_BY_ROW, SINGLE, TAP_BY_TAP, WINDOW_BY_WINDOW
 

@@ -11,20 +11,27 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dataflow.accelerator import BALANCED, CONFIGURATIONS, FAST, SMALL, Accelerator, Configuration
-from dataflow.proven_ranges import ProvenRanges
-from dataflow.range_prover import Budget, prove_ranges
-from dataflow.ranges import ChannelRange, Ranges
-from dataflow.rtl_parameters import BLOCKS, module_parameters
+from dataflow.hardware.accelerator import (
+    BALANCED,
+    CONFIGURATIONS,
+    FAST,
+    SMALL,
+    Accelerator,
+    Configuration,
+)
+from dataflow.hardware.rtl_parameters import BLOCKS, module_parameters
+from dataflow.proof.proven_ranges import ProvenRanges
+from dataflow.proof.range_prover import Budget, prove_ranges
+from dataflow.ranges.intervals import ChannelRange, Ranges
 from golden import reference
 from golden.cases import read_cases
 from golden.integer_math import signed_bits
 from golden.network import IntegerNetwork, ShiftRelu, WeightedNode
-from scripts.accelerator_simulation import AcceleratorSimulator
-from scripts.network_ranges import choose_ranges, require_proven_ranges
-from scripts.rtl_comparison import Mismatch, compare, compare_chunk
-from scripts.rtl_simulation import REPOSITORY, prepare_block, prepare_pointwise, simulate
-from scripts.witness_replay import replay
+from scripts.simulation.accelerator_simulation import AcceleratorSimulator
+from scripts.simulation.network_ranges import choose_ranges, require_proven_ranges
+from scripts.simulation.rtl_comparison import Mismatch, compare, compare_chunk
+from scripts.simulation.rtl_simulation import REPOSITORY, prepare_block, prepare_pointwise, simulate
+from scripts.simulation.witness_replay import replay
 from tests.networks import random_network
 from tests.rtl.jobs import run
 

@@ -15,29 +15,30 @@ import numpy as np
 import pytest
 import soundfile
 
-from dataflow.proven_ranges import ProvenRanges, read_proven_ranges
-from dataflow.published_formulas import FORMULAS
-from dataflow.ranges import interval_bounds
-from dataflow.width_report import report
+from dataflow.proof.proven_ranges import ProvenRanges, read_proven_ranges
+from dataflow.ranges.intervals import interval_bounds
+from dataflow.widths.published_formulas import FORMULAS
+from dataflow.widths.width_report import report
 from golden import reference
 from golden.cases import make_cases, read_cases
 from golden.network import IntegerNetwork
 from quant_models.audio import read_clip
 from quant_models.features import fingerprints
 from scripts import bitwidths
-from scripts.bitwidth_tables import certificate_text
-from scripts.command_line import run_command
-from scripts.network_ranges import FILE_NAME
+from scripts.console.bitwidth_tables import certificate_text
+from scripts.console.command_line import run_command
+from scripts.simulation.network_ranges import FILE_NAME
 from tests.networks import random_fingerprints, random_network
+from tests.repository import REPOSITORY
 from tests.witnessed import witnessed_ranges
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 FIGURES = {"overview.png", "conv_1.png", "dw_conv.png", "pw_conv.png", "fc1.png"}
 TABLES = {"bit_widths.json", "bit_widths.csv", "summary.csv"}
 WITNESSES = {"witnesses.npz", "witnesses.csv"}
 # Runs the command as a user does, then reports which heavy modules it has loaded.
 WATCHED_RUN = """
 import runpy, sys
+from tests.repository import REPOSITORY
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 heavy = {"tensorflow", "keras", "soundfile", "scipy", "matplotlib"}

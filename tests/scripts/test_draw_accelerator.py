@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from dataflow.accelerator import FAST, SMALL, Accelerator, parse_configuration
+from dataflow.hardware.accelerator import FAST, SMALL, Accelerator, parse_configuration
 from golden.network import IntegerNetwork
 from scripts.draw_accelerator import draw
-from scripts.network_ranges import PROVEN, choose_ranges
+from scripts.simulation.network_ranges import PROVEN, choose_ranges
 from tests.networks import random_network
+from tests.repository import REPOSITORY
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 NAMES = ["block_diagram.svg", "channel_timing.svg", "utilisation.svg"]
 
 

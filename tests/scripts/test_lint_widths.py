@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from dataflow.accelerator import BALANCED, FAST, SMALL, Accelerator, Configuration
-from dataflow.ranges import Ranges, interval_bounds
-from dataflow.width_report import json_text, report
+from dataflow.hardware.accelerator import BALANCED, FAST, SMALL, Accelerator, Configuration
+from dataflow.ranges.intervals import Ranges, interval_bounds
+from dataflow.widths.width_report import json_text, report
 from golden.network import IntegerNetwork
 from scripts import lint_widths
-from scripts.command_line import run_command
+from scripts.console.command_line import run_command
 from scripts.lint_widths import read_accelerator, report_ranges, with_label
-from scripts.rtl_reading import Design
-from scripts.width_rules import lint
-from scripts.width_table import read_table
+from scripts.width_lint.rtl_reading import Design
+from scripts.width_lint.width_rules import lint
+from scripts.width_lint.width_table import read_table
 from tests.accelerators import small_networks
 from tests.foreign_rtl import (
     FOREIGN,
@@ -35,8 +35,8 @@ from tests.foreign_rtl import (
 )
 from tests.networks import random_network
 from tests.planted_faults import plant
+from tests.repository import REPOSITORY
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 SHIPPED = min((REPOSITORY / "weights").glob("*/network.npz"))
 OUR_TABLE = REPOSITORY / "rtl_ref" / "width_map.toml"
 

@@ -8,9 +8,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from scripts.synthetic_voices import ESPEAK, FLITE
-
-REPOSITORY = Path(__file__).resolve().parents[2]
+from scripts.speech.synthetic_voices import ESPEAK, FLITE
+from tests.repository import REPOSITORY
 
 
 def run(*flags: str, path: str | None = None) -> subprocess.CompletedProcess[str]:

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from scripts import mutate_rtl
-from scripts.command_line import run_command
-from scripts.mutation_bench import JUDGES, Copy, Judgement, Verdict, benches, copies
-from scripts.mutation_report import score
-from scripts.rtl_mutants import make_mutants, read_modules
-from scripts.rtl_simulation import REPOSITORY, RTL_FOLDER
+from scripts.console.command_line import run_command
+from scripts.mutation.bench import JUDGES, Copy, Judgement, Verdict, benches, copies
+from scripts.mutation.mutants import make_mutants, read_modules
+from scripts.mutation.report import score
+from scripts.simulation.rtl_simulation import REPOSITORY, RTL_FOLDER
 from tests.rtl.jobs import JOBS
 
 SURVIVING = Judgement(Verdict.SURVIVING)

@@ -13,16 +13,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dataflow.ranges import interval_bounds
-from dataflow.rtl_parameters import pointwise_layer
+from dataflow.hardware.rtl_parameters import pointwise_layer
+from dataflow.ranges.intervals import interval_bounds
 from golden.network import Convolution, DepthwiseConvolution
-from scripts import proofs, prove
-from scripts.command_line import run_command
-from scripts.proofs import BOUNDED, RTL_FOLDER, Proof
+from scripts import prove
+from scripts.console.command_line import run_command
+from scripts.formal import proofs
+from scripts.formal.proofs import BOUNDED, RTL_FOLDER, Proof
 from tests.networks import random_network
 from tests.planted_faults import plant
+from tests.repository import REPOSITORY
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 PROPERTY = re.compile(r"(\w+): (?:assert|cover)\b")
 
 # A small copy of every group that an induction proves, and what the faults below must turn red.

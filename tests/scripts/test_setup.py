@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.repository import REPOSITORY
+
 TOOLS = (
     *("iverilog", "verilator", "espeak-ng", "flite", "cc", "c++"),
     *("yosys", "nextpnr-ice40", "z3"),

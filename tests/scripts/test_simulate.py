@@ -16,14 +16,14 @@ import pytest
 
 from golden import files
 from golden.cases import make_cases
-from scripts.accelerator_simulation import AcceleratorSimulator
-from scripts.rtl_simulation import RTL_FOLDER
+from scripts.simulation.accelerator_simulation import AcceleratorSimulator
+from scripts.simulation.rtl_simulation import RTL_FOLDER
 from tests.accelerators import small_accelerator, small_networks
 from tests.networks import random_fingerprints
 from tests.planted_faults import plant
+from tests.repository import REPOSITORY
 from tests.witnessed import witnessed_ranges
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 CLIPS = 5
 
 

@@ -14,8 +14,8 @@ import pytest
 from golden import files
 from golden.cases import make_cases
 from tests.networks import random_fingerprints, random_network
+from tests.repository import REPOSITORY
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "scripts/simulate_pointwise.py"]
 
 

@@ -11,17 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from dataflow.accelerator import FAST, Accelerator
+from dataflow.hardware.accelerator import FAST, Accelerator
 from golden import files
 from quant_models.evaluation import Verifier
 from scripts import verify
-from scripts.accelerator_simulation import AcceleratorSimulator
-from scripts.rtl_comparison import Mismatch
+from scripts.simulation.accelerator_simulation import AcceleratorSimulator
+from scripts.simulation.rtl_comparison import Mismatch
 from tests.checkpoints import random_checkpoint
 from tests.planted_faults import plant
+from tests.repository import REPOSITORY
 from tests.witnessed import witnessed_ranges
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def run(*flags: str) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,1 @@
+"""Pictures of the accelerator, drawn from its parameters and its cycles."""

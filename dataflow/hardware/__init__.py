@@ -1,0 +1,1 @@
+"""The accelerator as numbers: configurations, parameters of its Verilog, cycles of every value."""

@@ -1,0 +1,1 @@
+"""Which values each signal does take: bounds that no input leaves, inputs that come nearest."""

@@ -1,0 +1,76 @@
+"""The inputs that came closest to the extremes of every signal, out of all that were offered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dataflow.ranges.intervals import ChannelRange
+from dataflow.ranges.signals import signal_values
+from golden.network import IntegerNetwork
+from golden.reference import Integers
+
+END_SIGNS = {"low": -1, "high": 1}
+BATCH_CLIPS = 64
+
+
+@dataclass(eq=False)
+class Reach:
+    """How far one end of a signal was reached, and where first: int64 `[channel]` each.
+
+    `case` counts the offered inputs, `position` the windows of a feature map, row by row, `tap` the
+    products and partial sums of a window (-1 for signals without taps).
+    """
+
+    value: Integers
+    case: Integers
+    position: Integers
+    tap: Integers
+
+
+@dataclass(eq=False)
+class WitnessPool:
+    """Offer inputs with `add`; `reach` tells by signal and end how far they went."""
+
+    network: IntegerNetwork
+    reach: dict[tuple[str, str], Reach] = field(default_factory=dict)
+    _batches: list[npt.NDArray[np.int8]] = field(default_factory=list)
+    _count: int = 0
+
+    @property
+    def fingerprints(self) -> npt.NDArray[np.int8]:
+        """All inputs that were offered, int8 `(case, time, coefficient)`."""
+        return np.concatenate(self._batches)
+
+    def add(self, fingerprints: Sequence[npt.NDArray[Any]] | npt.NDArray[Any]) -> None:
+        """Offer inputs `(N, time, coefficient)`."""
+        inputs = np.asarray(fingerprints, np.int8)
+        for start in range(0, len(inputs), BATCH_CLIPS):
+            batch = inputs[start : start + BATCH_CLIPS]
+            for signal in signal_values(self.network, batch):
+                for end, sign in END_SIGNS.items():
+                    self._update(signal.name, end, sign, signal.tap, signal.values)
+            self._batches.append(batch)
+            self._count += len(batch)
+
+    def range(self, name: str) -> ChannelRange:
+        """Return the smallest and largest value of a signal that was reached."""
+        return ChannelRange(self.reach[name, "low"].value, self.reach[name, "high"].value)
+
+    def _update(self, name: str, end: str, sign: int, tap: int, values: Integers) -> None:
+        _, positions, channels = values.shape
+        flat = sign * values.reshape(-1, channels)
+        rows = flat.argmax(axis=0)
+        best = sign * np.take_along_axis(flat, rows[np.newaxis], axis=0)[0]
+        found = Reach(
+            best, self._count + rows // positions, rows % positions, np.full(channels, tap)
+        )
+        known = self.reach.setdefault((name, end), found)
+        better = sign * best > sign * known.value
+        for part in ("value", "case", "position", "tap"):
+            merged = np.where(better, getattr(found, part), getattr(known, part))
+            setattr(known, part, merged)

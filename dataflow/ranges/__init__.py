@@ -1,0 +1,1 @@
+"""Which values each signal can take: interval arithmetic, observation, orders of sums."""

@@ -1,0 +1,1 @@
+"""How commands talk with people: flags, errors, progress, tables."""

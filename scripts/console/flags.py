@@ -1,0 +1,74 @@
+"""Flags that several commands share, so that the same flag means the same everywhere."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from scripts.console.command_line import comma_separated
+from scripts.speech.synthetic_speech import SpeechSettings, make_speech
+
+DEFAULT_DATA_DIR = Path("work/synthetic_speech")
+DEFAULT_CACHE_DIR = Path("work/cache")
+
+
+def integers(text: str) -> tuple[int, ...]:
+    """Parse `1000,2000`; an argparse type."""
+    return tuple(int(item) for item in text.split(","))
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """Parse `0.001,0.0005`; an argparse type."""
+    return tuple(float(item) for item in text.split(","))
+
+
+def add_data_flags(parser: argparse.ArgumentParser) -> None:
+    """Add `--data_dir` and `--cache_dir`."""
+    parser.add_argument(
+        "--data_dir",
+        type=Path,
+        default=DEFAULT_DATA_DIR,
+        help="folder of clips, <word>/<speaker>_nohash_<n>.wav and _background_noise_/*.wav; "
+        "the default one is synthesised when it is first needed",
+    )
+    parser.add_argument(
+        "--cache_dir", type=Path, default=DEFAULT_CACHE_DIR, help="where features are kept"
+    )
+
+
+def add_model_flags(parser: argparse.ArgumentParser, **defaults: object) -> None:
+    """Add the flags that describe a network; a flag without a default is None unless given."""
+    group = parser.add_argument_group("network")
+
+    def add(name: str, help_text: str, **options: Any) -> None:
+        group.add_argument(f"--{name}", default=defaults.get(name), help=help_text, **options)
+
+    add("model_architecture", "architecture of the network", choices=("ds_cnn",))
+    add(
+        "model_size_info",
+        "number of layers (2), then features, kernel height, kernel width, stride height and "
+        "stride width of each",
+        type=int,
+        nargs="+",
+        metavar="N",
+    )
+    add("shifts", "bits shifted off after conv_1, dw_conv, pw_conv", type=int, nargs=3, metavar="N")
+    add("wanted_words", "words to recognise, separated by commas", type=comma_separated)
+    add("sample_rate", "samples per second", type=int)
+    add("clip_duration_ms", "length of a clip in ms", type=int)
+    add("window_size_ms", "length of a spectrogram window in ms", type=float)
+    add("window_stride_ms", "step from window to window in ms", type=float)
+    add("dct_coefficient_count", "cepstral coefficients a window", type=int)
+
+
+def prepare_default_data(data_dir: Path) -> None:
+    """Synthesise the default data folder if that is the one asked for and it is not there."""
+    if data_dir != DEFAULT_DATA_DIR or data_dir.exists():
+        return
+    # Imported here so that commands without progress bars start quickly.
+    from scripts.console.progress import progress_bar, say
+
+    say(f"{data_dir} is not there yet: synthesising it (scripts/make_speech.py)")
+    with progress_bar("speech") as progress:
+        make_speech(SpeechSettings(), data_dir, progress)

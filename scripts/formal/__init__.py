@@ -1,0 +1,1 @@
+"""The proofs of the properties that stand in the Verilog."""

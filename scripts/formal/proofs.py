@@ -1,0 +1,281 @@
+"""What is proven of the RTL: the proofs that `scripts/prove.py` runs, module by module.
+
+Ranges are those of the default topology with its default shifts, for any weights; the largest value
+of a layer follows from that of the layer before.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from golden import files
+from golden.integer_math import WEIGHT_MAX, WEIGHT_MIN, floor_shift
+from golden.network import BIAS_MAX, INPUT_MIN
+
+RTL_FOLDER = Path(__file__).resolve().parents[2] / "rtl_ref"
+INDUCTION, BOUNDED, COVER = "induction", "bmc", "cover"
+KERNEL = ("kernel_weights", "adder_tree")  # inside conv_1 and dw_conv_max_pool
+
+# A kernel's tap or row a cycle; the defaults are a window a cycle.
+CONV_1_TAPS = {"LANES": 1, "STEPS": 16, "STEP_BITS": 4, "ADDRESS_BITS": 10}
+CONV_1_ROWS = {"LANES": 4, "STEPS": 4, "STEP_BITS": 2, "ADDRESS_BITS": 8}
+DW_CONV_TAPS = {"LANES": 1, "STEPS": 9, "STEP_BITS": 4, "ADDRESS_BITS": 9}
+DW_CONV_ROWS = {"LANES": 3, "STEPS": 3, "STEP_BITS": 2, "ADDRESS_BITS": 8}
+FRAME_ROWS = {
+    "ROW_PHASES": 1,
+    "ROW_STRIDE": 2,
+    "STEP_ROWS": 4,
+    "STEP_BITS": 2,
+    "ADDRESS_BITS": 8,
+}
+FRAME_TAPS = {
+    "ROW_PHASES": 1,
+    "COLUMN_PHASES": 1,
+    "PLANE_COLUMNS": 10,
+    "ROW_STRIDE": 2,
+    "COLUMN_STRIDE": 2,
+    "STEP_ROWS": 4,
+    "STEP_COLUMNS": 4,
+    "STEP_BITS": 2,
+    "ADDRESS_BITS": 9,
+}
+SMALL_MEMORY = {
+    "DATA_BITS": 2,
+    "LANE_ROWS": 2,
+    "LANE_COLUMNS": 2,
+    "PLANE_COLUMNS": 2,
+    "PLANE_WORDS": 6,
+    "ADDRESS_BITS": 3,
+}
+
+
+@dataclass(frozen=True)
+class Proof:
+    """One run of the solver: which properties of which module, how, and what must come out.
+
+    `parameters` differ from the module's, `defines` are macros of its FORMAL block, `depth`
+    counts cycles. `lemmas` are groups to assume, proven earlier with the same parameters. `cuts`
+    are wires that may take any value: only the lemmas speak of them, which spares the solver what
+    drives them. `helpers` are modules inside it, whose own properties are left out. `fails` names
+    the property that must fail. `registers` turns memories into registers and restarts the solver
+    each cycle, which is faster where several products meet.
+    """
+
+    module: str
+    group: str
+    method: str = INDUCTION
+    depth: int = 2
+    parameters: Mapping[str, int] = field(default_factory=dict)
+    defines: Mapping[str, int] = field(default_factory=dict)
+    lemmas: Sequence[str] = ()
+    cuts: Sequence[str] = ()
+    helpers: Sequence[str] = ()
+    fails: str = ""
+    registers: bool = False
+
+    @property
+    def size(self) -> str:
+        """The parameters as text."""
+        return " ".join(f"{name}={value}" for name, value in self.parameters.items()) or "default"
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder that its files go to."""
+        words = (self.module, self.group, self.method, *self.defines, self.size)
+        return re.sub(r"\W+", "-", " ".join(words)) + ("-fails" if self.fails else "")
+
+
+def all_proofs() -> tuple[Proof, ...]:
+    """Return every proof, in the order of the stream."""
+    return (
+        *frame_control_proofs(),
+        *window_memory_proofs(),
+        *kernel_weights_proofs(),
+        *conv_1_proofs(),
+        *dw_conv_max_pool_proofs(),
+        *pointwise_proofs(),
+        *fc1_proofs(),
+        *argmax_proofs(),
+    )
+
+
+def frame_control_proofs() -> tuple[Proof, ...]:
+    """Return the proofs of `frame_control`, for a window, a row and a tap a read."""
+    return tuple(
+        Proof("frame_control", group, parameters=parameters, lemmas=lemmas)
+        for parameters in ({}, FRAME_ROWS, FRAME_TAPS)
+        for group, lemmas in (
+            ("streams", ()),
+            ("writes", ()),
+            ("reads", ()),
+            ("order", ("reads",)),
+        )
+    )
+
+
+def window_memory_proofs() -> tuple[Proof, ...]:
+    """Return the proofs of `window_memory`; what it keeps is checked at a small size."""
+    return (
+        Proof("window_memory", "streams"),
+        Proof("window_memory", "taps", BOUNDED, 6, SMALL_MEMORY),
+    )
+
+
+def kernel_weights_proofs() -> tuple[Proof, ...]:
+    """Return the proofs of `kernel_weights`, for one step a window and for several."""
+    return tuple(
+        Proof("kernel_weights", "walk", parameters=parameters) for parameters in ({}, DW_CONV_TAPS)
+    )
+
+
+def conv_1_proofs() -> tuple[Proof, ...]:
+    """Return the proofs of `conv_1` for each walk; an accumulator a bit short must fail."""
+    module = "conv_1"
+    groups = {
+        "streams": (),
+        "control": (),
+        "products": (),
+        "sums": ("control", "products"),
+        "outputs": ("sums",),
+    }
+    narrow = {"ACC_BITS": default_parameter(module, "ACC_BITS") - 1}
+    witness = {"LARGEST_PRODUCTS": 1}
+    return (
+        *_kernel_proofs(module, groups, ({}, CONV_1_ROWS, CONV_1_TAPS), {}),
+        _narrow_proof(module, 5, narrow, witness),
+        _narrow_proof(module, 20, {**CONV_1_TAPS, **narrow}, witness),
+    )
+
+
+def dw_conv_max_pool_proofs() -> tuple[Proof, ...]:
+    """Return the proofs of `dw_conv_max_pool` for each walk; a sum a bit short must fail."""
+    module = "dw_conv_max_pool"
+    groups = {
+        "streams": (),
+        "windows": (),
+        "control": (),
+        "products": ("windows", "control"),
+        "sums": ("control", "products"),
+        "pool": ("windows", "control", "sums"),
+    }
+    real = {"INPUT_MAX": largest_depthwise_input()}
+    narrow = {name: default_parameter(module, name) - 1 for name in ("ACC_BITS", "OUT_BITS")}
+    return (
+        *_kernel_proofs(module, groups, ({}, DW_CONV_ROWS, DW_CONV_TAPS), real),
+        _narrow_proof(module, 15, narrow, {**real, "SMALLEST_PRODUCTS": 1}),
+    )
+
+
+def pointwise_proofs() -> tuple[Proof, ...]:
+    """Return the proofs of `pointwise_conv`: its default size by induction, formulas from reset."""
+    module = "pointwise_conv"
+    real = {"INPUT_MAX": largest_pointwise_input()}
+    tiny = {"IN_BITS": 1, "WEIGHT_BITS": 2, "PRODUCT_BITS": 3, "ACC_BITS": 4, "OUT_BITS": 2}
+    few = {"IN_CHANNELS": 3, "OUT_CHANNELS": 2}
+    narrow = {"ACC_BITS": default_parameter(module, "ACC_BITS") - 1}
+    cuts = ["product_q", "f_product_q"]
+    witness = {**real, "FULL_RATE": 1, "SMALLEST_PRODUCTS": 1}
+    return (
+        Proof(module, "streams", defines=real),
+        Proof(module, "control", defines=real),
+        Proof(module, "frames", defines=real, lemmas=["control"]),
+        Proof(module, "cycles", defines=real, lemmas=["control"]),
+        Proof(module, "products", defines=real, lemmas=["control"]),
+        Proof(module, "sums", defines=real, lemmas=["control", "products"], cuts=cuts),
+        Proof(module, "outputs", defines=real, lemmas=["control", "products", "sums"], cuts=cuts),
+        # A counterexample from the reset on: one output needs the fewest cycles.
+        Proof(
+            module, "sums", BOUNDED, 36, {"OUT_CHANNELS": 1, **narrow}, witness, fails="sums_fit"
+        ),
+        Proof(module, "pixel", BOUNDED, 10, few, {**real, "FULL_RATE": 1}, registers=True),
+        Proof(
+            module,
+            "pixel",
+            BOUNDED,
+            13,
+            {**few, **tiny, "SHIFT": 1},
+            {"INPUT_MAX": 1},
+            registers=True,
+        ),
+        Proof(module, "reach", COVER, 20, few, real),
+    )
+
+
+def fc1_proofs() -> tuple[Proof, ...]:
+    """Return the proofs of `fc1` for biases of 32 bits; an accumulator a bit short must fail."""
+    module = "fc1"
+    real = {
+        "INPUT_MAX": largest_fully_connected_input(),
+        "BIAS_MAX": BIAS_MAX,
+    }
+    narrow = {"ACC_BITS": default_parameter(module, "ACC_BITS") - 1}
+    return (
+        Proof(module, "streams", defines=real),
+        Proof(module, "control", defines=real),
+        Proof(module, "frames", defines=real, lemmas=["control"]),
+        Proof(module, "sums", defines=real, lemmas=["control"]),
+        Proof(module, "outputs", defines=real, lemmas=["control", "sums"]),
+        Proof(module, "sums", BOUNDED, 6, narrow, real, fails="sums_fit"),
+    )
+
+
+def argmax_proofs() -> tuple[Proof, ...]:
+    """Return the proofs of `argmax`, for any number of logits that its index holds."""
+    return (Proof("argmax", "streams"), Proof("argmax", "label"))
+
+
+def largest_depthwise_input() -> int:
+    """Return the largest input of `dw_conv_max_pool` for any weights of the default topology."""
+    return int(
+        floor_shift(np.array(16 * WEIGHT_MIN * INPUT_MIN), default_parameter("conv_1", "SHIFT"))
+    )
+
+
+def largest_pointwise_input() -> int:
+    """Return the largest input of `pointwise_conv` for any weights of the default topology."""
+    taps = default_parameter("dw_conv_max_pool", "LANES")
+    largest = np.array(taps * WEIGHT_MAX * largest_depthwise_input())
+    return int(floor_shift(largest, default_parameter("dw_conv_max_pool", "SHIFT")))
+
+
+def largest_fully_connected_input() -> int:
+    """Return the largest input of `fc1` for any weights of the default topology."""
+    largest = (
+        default_parameter("pointwise_conv", "IN_CHANNELS") * WEIGHT_MAX * largest_pointwise_input()
+    )
+    return int(floor_shift(np.array(largest), default_parameter("pointwise_conv", "SHIFT")))
+
+
+def _kernel_proofs(
+    module: str,
+    groups: Mapping[str, Sequence[str]],
+    walks: Sequence[Mapping[str, int]],
+    defines: Mapping[str, int],
+) -> tuple[Proof, ...]:
+    return tuple(
+        Proof(module, group, parameters=walk, defines=defines, lemmas=lemmas, helpers=KERNEL)
+        for walk in walks
+        for group, lemmas in groups.items()
+    )
+
+
+def _narrow_proof(
+    module: str, depth: int, parameters: Mapping[str, int], defines: Mapping[str, int]
+) -> Proof:
+    return Proof(
+        module, "sums", BOUNDED, depth, parameters, defines, helpers=KERNEL, fails="sums_fit"
+    )
+
+
+def default_parameter(module: str, name: str) -> int:
+    """Return the default that `module` declares for parameter `name`."""
+    source = files.read_text(RTL_FOLDER / f"{module}.v")
+    match = re.search(rf"parameter {name} *= (\d+)", source)
+    if match is None:
+        raise ValueError(f"{module}: expected a parameter {name}, found none")
+    return int(match.group(1))

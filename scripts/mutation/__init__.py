@@ -1,0 +1,1 @@
+"""Faults planted in the Verilog, and the benches that must notice them."""

@@ -1,0 +1,1 @@
+"""Networks as compiled C and as simulated Verilog, held against the reference."""

@@ -1,0 +1,118 @@
+"""Which ranges a command sizes hardware by: proven, interval bounds, or merely observed ones."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from dataflow.hardware.accelerator import Accelerator, parse_configuration
+from dataflow.proof.proven_ranges import ProvenRanges, read_proven_ranges
+from dataflow.ranges.intervals import Ranges, interval_bounds
+from dataflow.ranges.observed import observe
+from golden import files
+from golden.cases import read_cases
+from golden.network import INPUT_MAX, INPUT_MIN, IntegerNetwork
+
+PROVEN, INTERVAL, OBSERVED = "proven", "interval", "observed"
+SOURCES = (PROVEN, INTERVAL, OBSERVED)
+# What generated files call them: no path, so that the same ranges give the same bytes.
+NAMES = {PROVEN: "proven ranges", INTERVAL: "interval bounds", OBSERVED: "observed ranges"}
+
+FILE_NAME = "proven_ranges.npz"
+CACHE = Path("work/cache/proven_ranges")
+
+
+@dataclass(frozen=True, eq=False)
+class ChosenRanges:
+    """Ranges of every signal, one of `SOURCES`, and a line that says where they come from."""
+
+    ranges: Ranges
+    source: str
+    origin: str
+
+    def accelerator(self, network: IntegerNetwork, configuration: str) -> Accelerator:
+        """Return the accelerator of these widths; ValueError as its parts raise it."""
+        return Accelerator(
+            network, parse_configuration(configuration), self.ranges, NAMES[self.source]
+        )
+
+
+def add_widths_flag(parser: argparse.ArgumentParser) -> None:
+    """Add `--widths`, which `choose_ranges` takes as its source."""
+    parser.add_argument(
+        "--widths",
+        choices=SOURCES,
+        help="ranges that the widths follow from; observed ones on the golden cases, and other "
+        "inputs overflow them (default: proven if they are stored, else interval)",
+    )
+
+
+def find_proven_ranges(
+    network_path: Path, network: IntegerNetwork
+) -> tuple[ProvenRanges, Path] | None:
+    """Return the stored proven ranges of a network and their file, or None if there are none.
+
+    They lie beside the network, or in the cache under its digest. Raises ValueError for a file that
+    belongs to another network, is not valid, or whose ranges do not hold for every fingerprint.
+    """
+    for path in (network_path.parent / FILE_NAME, CACHE / f"{network.digest}.npz"):
+        if path.exists():
+            ranges = read_proven_ranges(path, network)
+            low, high = int(ranges.input_low.max()), int(ranges.input_high.min())
+            if (low, high) != (INPUT_MIN, INPUT_MAX):
+                raise ValueError(
+                    f"{path}: expected ranges proven for all inputs in {INPUT_MIN}..{INPUT_MAX}, "
+                    f"got a coefficient in {low}..{high}"
+                )
+            return ranges, path
+    return None
+
+
+def require_proven_ranges(network_path: Path, network: IntegerNetwork) -> ProvenRanges:
+    """Return the stored proven ranges of a network; ValueError if there are none."""
+    stored = find_proven_ranges(network_path, network)
+    if stored is None:
+        raise ValueError(
+            f"{network_path}: expected proven ranges beside it or in {CACHE}, found none "
+            "(scripts/bitwidths.py makes them)"
+        )
+    return stored[0]
+
+
+def store_proven_ranges(network_path: Path, ranges: ProvenRanges) -> Path:
+    """Store proven ranges, whole or not at all, and return the file.
+
+    They go beside the network if there is such a file already, otherwise to the cache.
+    """
+    beside = network_path.parent / FILE_NAME
+    path = beside if beside.exists() else CACHE / f"{ranges.network_digest}.npz"
+    files.write_together({path: ranges.to_bytes()})
+    return path
+
+
+def choose_ranges(
+    network_path: Path, network: IntegerNetwork, source: str | None, cases: Path | None = None
+) -> ChosenRanges:
+    """Return the ranges of `source`; without one the proven ones, or interval bounds if none exist.
+
+    `observed` needs golden cases, and gives hardware that other inputs overflow.
+
+    Raises ValueError for `proven` without stored ranges, `observed` without cases, or cases of
+    another network.
+    """
+    if source not in (None, *SOURCES):
+        raise ValueError(f"widths: expected one of {', '.join(SOURCES)}, got {source!r}")
+    if source == OBSERVED:
+        if cases is None:
+            raise ValueError("widths: expected --cases to observe signals on, got none")
+        fingerprints = read_cases(cases, network).fingerprints
+        seen = observe(network, interval_bounds(network), [fingerprints])
+        return ChosenRanges(seen.ranges, OBSERVED, f"observed on {seen.clips:,} clips of {cases}")
+    stored = None if source == INTERVAL else find_proven_ranges(network_path, network)
+    if stored is not None:
+        return ChosenRanges(stored[0].bounds, PROVEN, f"proven ({stored[1]})")
+    if source == PROVEN:
+        require_proven_ranges(network_path, network)
+    reason = "" if source == INTERVAL else ", nothing proven yet (scripts/bitwidths.py)"
+    return ChosenRanges(interval_bounds(network), INTERVAL, f"interval bounds{reason}")

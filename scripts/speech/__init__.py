@@ -1,0 +1,1 @@
+"""Speech and noise that are synthesised, for whoever has no recordings."""

@@ -1,0 +1,1 @@
+"""Netlists by Yosys: cells, clock, area, energy, and their simulation."""

@@ -1,0 +1,1 @@
+"""Declared widths and signs of Verilog against those that its signals need."""

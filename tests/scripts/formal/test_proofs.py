@@ -1,0 +1,332 @@
+"""Proofs of the modules around `pointwise_conv`: planted faults turn them red, ranges are right."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dataflow.hardware.accelerator import BALANCED, FAST, SMALL, Accelerator, Configuration
+from dataflow.hardware.rtl_parameters import module_parameters, pointwise_layer
+from dataflow.ranges.intervals import interval_bounds
+from golden.network import Convolution, DepthwiseConvolution
+from scripts import prove
+from scripts.formal import proofs
+from scripts.formal.proofs import Proof
+from tests.networks import random_network
+from tests.planted_faults import plant
+
+NARROW = [proof for proof in proofs.all_proofs() if proof.fails]
+NARROWED = ("ACC_BITS", "OUT_BITS")
+
+# Widths and a map that make the proofs of dw_conv_max_pool fast.
+DW_CONV_SMALL = {
+    "MAP_ROWS": 3,
+    "MAP_COLUMNS": 3,
+    "IN_BITS": 2,
+    "WEIGHT_BITS": 3,
+    "PRODUCT_BITS": 5,
+    "ACC_BITS": 8,
+    "OUT_BITS": 6,
+    "SHIFT": 1,
+}
+SMALL_INPUT = {"INPUT_MAX": 3}
+
+# The parameters in which the configurations differ.
+KERNEL_WALK = ("LANES", "STEPS", "STEP_BITS", "ADDRESS_BITS")
+WALK = {
+    "conv_1": KERNEL_WALK,
+    "dw_conv_max_pool": KERNEL_WALK,
+    "frame_control": tuple(proofs.FRAME_TAPS),
+}
+
+# Module, right text, wrong text, property that must notice, parameters of the proof.
+FAULTS: dict[str, tuple[str, str, str, str, dict[str, int]]] = {
+    "full buffer overwritten": (
+        "frame_control",
+        "s_axis_tready        = ~full_q[write_buffer_q]",
+        "s_axis_tready        = 1'b1",
+        "streams_write",
+        {},
+    ),
+    "long frame reported twice": (
+        "frame_control",
+        "frame_error_q <= take & ~skipping_q & wrong_length",
+        "frame_error_q <= take & wrong_length",
+        "streams_error",
+        {},
+    ),
+    "short frame kept": (
+        "frame_control",
+        "take & frame_end & s_axis_tlast & ~skipping_q",
+        "take & s_axis_tlast & ~skipping_q",
+        "streams_kept",
+        {},
+    ),
+    "row phases start a row late": (
+        "frame_control",
+        "row_phase_q == LAST_ROW_PHASE ? row_address_q + PLANE_ROW : row_address_q",
+        "row_phase_q == LAST_ROW_PHASE ? row_address_q : row_address_q + PLANE_ROW",
+        "writes_row",
+        {},
+    ),
+    "next row of windows one too far": (
+        "frame_control",
+        "ROW_STRIDE * PLANE_COLUMNS - (MAP_COLUMNS - 1) * COLUMN_STRIDE",
+        "ROW_STRIDE * PLANE_COLUMNS - (MAP_COLUMNS - 2) * COLUMN_STRIDE",
+        "reads_address",
+        {},
+    ),
+    "empty position broken off": (
+        "frame_control",
+        "~(waiting & first_step)",
+        "~waiting",
+        "reads_address",
+        proofs.FRAME_TAPS,
+    ),
+    "channels before rows": (
+        "frame_control",
+        "if (map_end) channel_q",
+        "if (map_row_end) channel_q",
+        "order_place",
+        {},
+    ),
+    "taps overwritten while stalled": (
+        "window_memory",
+        "wire advance = ~valid_q | m_axis_tready",
+        "wire advance = 1'b1",
+        "streams_hold",
+        {},
+    ),
+    "buffers mixed up": (
+        "window_memory",
+        "plane[{read_buffer_i, address}]",
+        "plane[{write_buffer_i, address}]",
+        "taps_value",
+        proofs.SMALL_MEMORY,
+    ),
+    "first channel for ever": (
+        "kernel_weights",
+        "(channel_end && last_channel_o)",
+        "channel_end",
+        "walk_address",
+        proofs.DW_CONV_TAPS,
+    ),
+    "weights a step late": (
+        "kernel_weights",
+        "words[address_d]",
+        "words[address_q]",
+        "walk_word",
+        {},
+    ),
+    "value overwritten while stalled": (
+        "dw_conv_max_pool",
+        "advance      = ~m_axis_tvalid | m_axis_tready",
+        "advance      = 1'b1",
+        "streams_hold",
+        DW_CONV_SMALL,
+    ),
+    "window ends a step late": (
+        "conv_1",
+        "product_last_q  <= last_step",
+        "product_last_q  <= first_step",
+        "control_product",
+        proofs.CONV_1_TAPS,
+    ),
+    "tap taken as unsigned": (
+        "conv_1",
+        "{{(PRODUCT_BITS - IN_BITS + 1){in[IN_BITS-1]}}, in[IN_BITS-2:0]}",
+        "{{(PRODUCT_BITS - IN_BITS){1'b0}}, in}",
+        "products_exact",
+        proofs.CONV_1_TAPS,
+    ),
+    "sum not started anew": (
+        "conv_1",
+        "product_first_q ? {ACC_BITS{1'b0}} : sum_q",
+        "sum_q",
+        "sums_fit",
+        proofs.CONV_1_TAPS,
+    ),
+    "no ReLU": (
+        "conv_1",
+        "negative ? {OUT_BITS{1'b0}} : ",
+        "",
+        "outputs_value",
+        proofs.CONV_1_TAPS,
+    ),
+    "flush mark of another window": (
+        "conv_1",
+        "sum_flush_q <= product_flush_q",
+        "sum_flush_q <= s_axis_tuser",
+        "streams_sum",
+        {},
+    ),
+    "value lost": (
+        "conv_1",
+        "if (advance) sum_valid_q <=",
+        "sum_valid_q <=",
+        "streams_count",
+        proofs.CONV_1_TAPS,
+    ),
+    "value taken while the window works": (
+        "dw_conv_max_pool",
+        "advance & (~window_valid | last_step)",
+        "advance",
+        "windows_centre",
+        DW_CONV_SMALL | proofs.DW_CONV_TAPS,
+    ),
+    "value of every window": (
+        "dw_conv_max_pool",
+        "out_valid_q <= sum_valid_q & sum_plane_last_q",
+        "out_valid_q <= sum_valid_q",
+        "pool_value",
+        DW_CONV_SMALL,
+    ),
+    "columns not padded": (
+        "dw_conv_max_pool",
+        "{IN_BITS{row_inside[y] & column_inside[x]}}",
+        "{IN_BITS{row_inside[y]}}",
+        "windows_taps",
+        DW_CONV_SMALL,
+    ),
+    "flush taken for a value": (
+        "dw_conv_max_pool",
+        "shifted[0] = ~s_axis_tuser",
+        "shifted[0] = 1'b1",
+        "windows_line",
+        DW_CONV_SMALL,
+    ),
+    "weight taken as unsigned": (
+        "dw_conv_max_pool",
+        "{{(PRODUCT_BITS - WEIGHT_BITS + 1){factor[WEIGHT_BITS-1]}}, factor[WEIGHT_BITS-2:0]}",
+        "{{(PRODUCT_BITS - WEIGHT_BITS){1'b0}}, factor}",
+        "products_exact",
+        DW_CONV_SMALL | proofs.DW_CONV_TAPS,
+    ),
+    "maximum over all channels": (
+        "dw_conv_max_pool",
+        "sum_plane_first_q ? {MAX_BITS{1'b0}} : max_q",
+        "max_q",
+        "pool_zero",
+        DW_CONV_SMALL,
+    ),
+    "last position left out": (
+        "dw_conv_max_pool",
+        "out_data_q <= max[MAX_BITS-1:SHIFT]",
+        "out_data_q <= max_before[MAX_BITS-1:SHIFT]",
+        "pool_value",
+        DW_CONV_SMALL,
+    ),
+    "beat taken while the multiplier works": (
+        "fc1",
+        "s_axis_tready = ~active_valid_q",
+        "s_axis_tready = 1'b1",
+        "streams_active",
+        {},
+    ),
+    "one bias for all": (
+        "fc1",
+        "bias_q          <= biases[label_q]",
+        "bias_q          <= biases[0]",
+        "outputs_bias",
+        {},
+    ),
+    "tlast a logit early": (
+        "fc1",
+        "product_last_q  <= last_label",
+        "product_last_q  <= label_q == LAST_LABEL - 1",
+        "control_product",
+        {},
+    ),
+    "last of equal logits": (
+        "argmax",
+        "($signed(s_axis_tdata) > best_q)",
+        "($signed(s_axis_tdata) >= best_q)",
+        "label_first",
+        {},
+    ),
+    "logits compared as unsigned": (
+        "argmax",
+        "($signed(s_axis_tdata) > best_q)",
+        "(s_axis_tdata > best_q)",
+        "label_first",
+        {},
+    ),
+    "logit lost beside the label": (
+        "argmax",
+        "advance & ~label_due_q",
+        "advance",
+        "streams_logit",
+        {},
+    ),
+}
+
+NEEDS_TOOLS = pytest.mark.usefixtures("solver")
+
+
+@NEEDS_TOOLS
+@pytest.mark.parametrize("fault", FAULTS)
+def test_planted_fault_turns_its_property_red(tmp_path: Path, fault: str) -> None:
+    module, right, wrong, broken, parameters = FAULTS[fault]
+    rtl = plant(tmp_path, module, right, wrong)
+    outcome = prove.prove(proof_of(module, broken.split("_")[0], parameters), tmp_path, rtl)
+    assert (outcome.expected, broken in outcome.failed) == (False, True), outcome
+    assert outcome.trace is not None
+
+
+def proof_of(module: str, group: str, parameters: dict[str, int]) -> Proof:
+    """Return the proof of a group at another size."""
+    found = next(
+        proof for proof in proofs.all_proofs() if (proof.module, proof.group) == (module, group)
+    )
+    small = SMALL_INPUT if "IN_BITS" in parameters else found.defines
+    return dataclasses.replace(found, parameters=parameters, defines=small)
+
+
+@NEEDS_TOOLS
+@pytest.mark.parametrize("group", ["streams", "windows", "control", "products", "sums", "pool"])
+def test_without_a_fault_the_small_size_is_proven(tmp_path: Path, group: str) -> None:
+    proof = proof_of("dw_conv_max_pool", group, DW_CONV_SMALL)
+    assert prove.prove(proof, tmp_path).answer == "PASSED"
+
+
+@NEEDS_TOOLS
+@pytest.mark.parametrize("proof", NARROW, ids=lambda proof: proof.folder)
+def test_only_an_accumulator_a_bit_short_fails_from_reset(tmp_path: Path, proof: Proof) -> None:
+    assert prove.prove(proof, tmp_path).expected
+    kept = {name: value for name, value in proof.parameters.items() if name not in NARROWED}
+    wide = dataclasses.replace(proof, parameters=kept)
+    assert prove.prove(wide, tmp_path).answer == "PASSED"
+
+
+@pytest.mark.parametrize("configuration", [SMALL, BALANCED, FAST], ids=lambda found: found.name)
+def test_every_configuration_has_its_walk_proven(configuration: Configuration) -> None:
+    blocks = module_parameters(Accelerator(random_network(1), configuration))
+    for module in ("conv_1", "dw_conv_max_pool", "frame_control"):
+        walks = [
+            {
+                name: proof.parameters.get(name, proofs.default_parameter(module, name))
+                for name in WALK[module]
+            }
+            for proof in proofs.all_proofs()
+            if proof.module == module and proof.group == "streams"
+        ]
+        assert {name: blocks[module][name] for name in WALK[module]} in walks, module
+
+
+def test_largest_inputs_are_the_bounds_of_the_worst_default_network() -> None:
+    network = random_network(0)
+    weights = {"conv_1": -32, "dw_conv": 31, pointwise_layer(network).convolution.name: 31}
+    nodes = tuple(
+        dataclasses.replace(node, weights=np.full_like(node.weights, weights[node.name]))
+        if isinstance(node, Convolution | DepthwiseConvolution) and node.name in weights
+        else node
+        for node in network.nodes
+    )
+    worst = dataclasses.replace(network, nodes=nodes)
+    bounds = interval_bounds(worst)
+    accelerator = Accelerator(worst, FAST)
+    assert proofs.largest_depthwise_input() == bounds[accelerator.dw_conv.input].maximum
+    assert proofs.largest_fully_connected_input() == bounds[accelerator.fc1.input].maximum
