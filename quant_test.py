@@ -18,6 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 from scripts.console.quiet_tensorflow import quiet_stderr
+from scripts.speech.default_data import prepare_default_data
 
 with quiet_stderr():
     import tensorflow  # noqa: F401
@@ -38,7 +39,7 @@ from quant_models.feature_cache import Examples, FeatureCache
 from quant_models.plots import plot_confusion
 from quant_models.speech_commands import PARTITIONS
 from scripts.console.command_line import Parser, run_command
-from scripts.console.flags import add_data_flags, add_model_flags, prepare_default_data
+from scripts.console.flags import add_data_flags, add_model_flags
 from scripts.console.progress import CONSOLE, progress_bar, say
 
 EXAMPLE = (

@@ -19,6 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 from scripts.console.quiet_tensorflow import quiet_stderr
+from scripts.speech.default_data import prepare_default_data
 
 with quiet_stderr():
     import tensorflow  # noqa: F401
@@ -40,7 +41,6 @@ from scripts.console.flags import (
     add_model_flags,
     integers,
     numbers,
-    prepare_default_data,
 )
 from scripts.console.progress import progress_bar, say
 

@@ -24,15 +24,15 @@ import numpy.typing as npt
 from rich.console import Console, RenderableType
 
 from dataflow.proof.proven_ranges import Budget, ProvenRanges
+from dataflow.proof.range_store import find_proven_ranges, store_proven_ranges
 from dataflow.proof.witness_vectors import witness_cases, witness_text
 from dataflow.widths.width_csv import csv_text, summary_text
 from dataflow.widths.width_report import WidthReport, json_text, report
 from golden import files
 from golden.cases import read_cases
 from golden.network import FeatureSettings, IntegerNetwork
-from scripts.console import bitwidth_tables as tables
+from scripts.console import report_tables as tables
 from scripts.console.command_line import Parser, require_exclusive, run_command
-from scripts.simulation.network_ranges import find_proven_ranges, store_proven_ranges
 
 READ_CLIPS = 256  # clips read and turned into fingerprints at a time
 

@@ -14,12 +14,13 @@ from pathlib import Path
 from dataflow.drawing.accelerator_figures import block_diagram, utilisation_chart
 from dataflow.drawing.canvas_figures import svg
 from dataflow.drawing.timing_figures import timing_diagram
-from dataflow.hardware.accelerator import CONFIGURATIONS, Accelerator
+from dataflow.hardware.accelerator import CONFIGURATIONS, Accelerator, accelerator_of
 from dataflow.hardware.accelerator_schedule import predict
+from dataflow.proof.range_store import choose_ranges
 from golden import files
 from golden.network import IntegerNetwork
 from scripts.console.command_line import Parser, run_command
-from scripts.simulation.network_ranges import add_widths_flag, choose_ranges
+from scripts.console.flags import add_widths_flag
 
 
 def main() -> None:
@@ -27,7 +28,7 @@ def main() -> None:
     flags = _parse()
     network = IntegerNetwork.load(flags.network)
     chosen = choose_ranges(flags.network, network, flags.widths, flags.cases)
-    pictures = draw(chosen.accelerator(network, flags.config))
+    pictures = draw(accelerator_of(network, chosen, flags.config))
     files.write_together({flags.output_dir / name: text for name, text in pictures.items()})
     print(f"Widths: {chosen.origin}")
     print(f"Written to {flags.output_dir}: {', '.join(pictures)}")

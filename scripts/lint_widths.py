@@ -1,6 +1,6 @@
 """Compare the widths and signs that RTL declares with those that a network's ranges require.
 
-A table relates signals of the RTL to signals of the network (scripts/width_lint/width_table.py
+A table relates signals of the RTL to signals of the network (scripts/width_lint/width_map.py
 explains it). With a network file, the RTL is this project's accelerator, elaborated with the
 parameters of --config. With --ranges, the report of scripts/bitwidths.py, it is any Verilog that
 --sources names.
@@ -14,38 +14,32 @@ warning.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-import tempfile
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dataflow.hardware.accelerator import CONFIGURATIONS, Accelerator
-from dataflow.hardware.rtl_parameters import HEADER_FILE, accelerator_header
-from dataflow.ranges.intervals import ChannelRange, Ranges
+from dataflow.hardware.accelerator import CONFIGURATIONS, accelerator_of
+from dataflow.proof.range_store import choose_ranges
 from golden import files
 from golden.evidence import json_bytes
 from golden.network import IntegerNetwork
 from scripts.console.command_line import Parser, run_command
+from scripts.console.flags import add_widths_flag
 from scripts.console.progress import say
-from scripts.simulation.accelerator_simulation import TOP
-from scripts.simulation.network_ranges import add_widths_flag, choose_ranges
-from scripts.simulation.rtl_simulation import RTL_FOLDER
-from scripts.width_lint.rtl_reading import Design, read_design
+from scripts.width_lint.required_ranges import report_ranges, with_label
+from scripts.width_lint.rtl_reading import read_accelerator, read_design
 from scripts.width_lint.width_findings import OK, TOO_WIDE, Finding
+from scripts.width_lint.width_map import read_table
 from scripts.width_lint.width_rules import lint
-from scripts.width_lint.width_table import read_table
 
 EXAMPLE = "scripts/lint_widths.py weights/NAME/network.npz --config fast"
 OUR_TABLE = Path("rtl_ref/width_map.toml")
-LABEL = "label"  # what argmax adds to the signals of a network
 
 
 def main() -> None:
@@ -60,53 +54,13 @@ def main() -> None:
         chosen = choose_ranges(flags.network, network, flags.widths, flags.cases)
         say(f"widths: {chosen.origin}")
         ranges = with_label(chosen.ranges, len(network.labels))
-        design = read_accelerator(chosen.accelerator(network, flags.config), flags.rtl_dir)
+        design = read_accelerator(accelerator_of(network, chosen, flags.config), flags.rtl_dir)
     findings = lint(design, table, ranges, flags.table)
     _print(findings, flags.all)
     if flags.json is not None:
         files.write_bytes(flags.json, json_bytes({"findings": [asdict(one) for one in findings]}))
     if any(finding.fails for finding in findings):
         raise SystemExit(1)
-
-
-def with_label(ranges: Ranges, labels: int) -> Ranges:
-    """Add the index of the best of some labels to the ranges of a network's signals."""
-    return {**ranges, LABEL: _span(0, labels - 1)}
-
-
-def report_ranges(path: Path) -> Ranges:
-    """Return the bounds in a report of scripts/bitwidths.py.
-
-    Only the names and bounds of its signals are read, and its labels if it has any. Raises
-    ValueError for anything else.
-    """
-    try:
-        report = json.loads(files.read_text(path))
-        ranges = {
-            signal["name"]: _span(signal["bound"]["low"], signal["bound"]["high"])
-            for layer in report["layers"]
-            for signal in layer["signals"]
-        }
-        labels = report.get("network", {}).get("labels", [])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path}: expected a report of scripts/bitwidths.py, {error!r}") from error
-    return with_label(ranges, len(labels)) if labels else ranges
-
-
-def read_accelerator(accelerator: Accelerator, rtl_folder: Path = RTL_FOLDER) -> Design:
-    """Read this project's RTL with the parameters of `accelerator`; ValueError without any."""
-    sources = sorted(rtl_folder.glob("*.v"))
-    if not sources:
-        raise ValueError(f"{rtl_folder}: expected a folder of Verilog files, found none")
-    with tempfile.TemporaryDirectory() as name:
-        files.write_text(Path(name) / HEADER_FILE, accelerator_header(accelerator))
-        return read_design(sources, TOP, [Path(name)])
-
-
-def _span(low: int, high: int) -> ChannelRange:
-    if not low <= high:
-        raise ValueError(f"expected low <= high, got {low} and {high}")
-    return ChannelRange(np.array([low]), np.array([high]))
 
 
 def _parse() -> argparse.Namespace:

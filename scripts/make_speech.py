@@ -10,6 +10,7 @@ from rich.progress import Progress
 
 from golden import files
 from scripts.console.command_line import Parser, comma_separated, run_command
+from scripts.console.flags import DEFAULT_DATA_DIR
 from scripts.speech.synthetic_speech import OTHER_WORDS, SpeechSettings, make_speech
 from scripts.speech.synthetic_voices import ENGINES, VOICES
 
@@ -39,7 +40,7 @@ def parse_flags() -> argparse.Namespace:
         __doc__,
         "python scripts/make_speech.py --output_dir work/synthetic_speech --wanted_words yes,no",
     )
-    parser.add_argument("--output_dir", type=Path, default=Path("work/synthetic_speech"))
+    parser.add_argument("--output_dir", type=Path, default=DEFAULT_DATA_DIR)
     parser.add_argument(
         "--wanted_words",
         type=comma_separated,

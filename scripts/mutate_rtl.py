@@ -20,11 +20,12 @@ from rich.console import Console
 from golden import files
 from golden.evidence import json_bytes
 from scripts.console.command_line import Parser, comma_separated, run_command
+from scripts.console.places import RTL_FOLDER
 from scripts.console.progress import progress_bar, say
 from scripts.mutation.bench import Copies, Judgement, Verdict, benches, copies
 from scripts.mutation.mutants import Mutant, make_mutants, read_equivalents, read_modules, sample
 from scripts.mutation.report import Result, check_arguments, report, survivors, table
-from scripts.simulation.rtl_simulation import RTL_FOLDER, require_icarus
+from scripts.simulation.rtl_simulation import require_icarus
 
 EXAMPLE = "scripts/mutate_rtl.py --modules pointwise_conv,argmax --limit 50"
 EQUIVALENTS = RTL_FOLDER / "equivalent_mutants.toml"

@@ -26,6 +26,7 @@ with quiet_stderr():
 
 from rich.table import Table
 
+from dataflow.proof.range_store import choose_ranges
 from dataflow.ranges.intervals import Ranges
 from dataflow.widths.shrinking import (
     datapath_bits,
@@ -43,7 +44,6 @@ from quant_models.speech_commands import VALIDATION
 from scripts.console.command_line import Parser, run_command
 from scripts.console.flags import DEFAULT_CACHE_DIR
 from scripts.console.progress import CONSOLE, progress_bar, say
-from scripts.simulation.network_ranges import choose_ranges
 
 EXAMPLE = "scripts/shrink.py weights/NAME/NAME.npz --data_dir DATA/speech_commands"
 

@@ -21,8 +21,13 @@ import numpy as np
 import numpy.typing as npt
 from rich.table import Table
 
-from dataflow.hardware.accelerator import CONFIGURATIONS
+from dataflow.hardware.accelerator import CONFIGURATIONS, accelerator_of
 from dataflow.hardware.accelerator_schedule import Schedule, predict
+from dataflow.proof.range_store import (
+    OBSERVED,
+    choose_ranges,
+    require_proven_ranges,
+)
 from golden import files
 from golden.cases import read_cases
 from golden.evidence import json_bytes
@@ -30,15 +35,10 @@ from golden.network import IntegerNetwork
 from quant_models.dataset import read_test_folder
 from quant_models.feature_cache import FeatureCache
 from scripts.console.command_line import Parser, require_exclusive, run_command
+from scripts.console.flags import add_widths_flag
 from scripts.console.progress import CONSOLE, progress_bar, say
 from scripts.simulation.accelerator_simulation import SIMULATORS, AcceleratorSimulator
 from scripts.simulation.divergence import Divergence, minimise
-from scripts.simulation.network_ranges import (
-    OBSERVED,
-    add_widths_flag,
-    choose_ranges,
-    require_proven_ranges,
-)
 from scripts.simulation.rtl_comparison import Comparison, compare, compare_chunk
 from scripts.simulation.witness_replay import print_accumulators, replay
 
@@ -54,7 +54,7 @@ def main() -> None:
     name = flags.network.resolve().parent.name
     cases = flags.cases or Path("golden/vectors") / name / "cases.npz"
     chosen = choose_ranges(flags.network, network, flags.widths, cases)
-    accelerator = chosen.accelerator(network, flags.config)
+    accelerator = accelerator_of(network, chosen, flags.config)
     schedule = predict(accelerator)
     fingerprints = _fingerprints(flags, network, cases)[: flags.clips]
     if not len(fingerprints):

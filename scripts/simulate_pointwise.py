@@ -28,12 +28,13 @@ from dataflow.hardware.pointwise_schedule import (
     timeline,
 )
 from dataflow.hardware.rtl_parameters import PointwiseLayer, pointwise_layer, pointwise_parameters
+from dataflow.proof.range_store import choose_ranges
 from dataflow.ranges.intervals import Ranges
 from golden import files, reference
 from golden.cases import read_cases
 from golden.network import IntegerNetwork
 from scripts.console.command_line import Parser, run_command
-from scripts.simulation.network_ranges import add_widths_flag, choose_ranges
+from scripts.console.flags import add_widths_flag
 from scripts.simulation.rtl_simulation import (
     RESULTS_FILE,
     SimulationResult,

@@ -20,22 +20,22 @@ import numpy.typing as npt
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from dataflow.hardware.accelerator import Accelerator
+from dataflow.hardware.accelerator import Accelerator, accelerator_of
 from dataflow.hardware.accelerator_schedule import predict
-from dataflow.hardware.rtl_export import write_accelerator
+from dataflow.hardware.build_folder import write_accelerator
+from dataflow.proof.range_store import (
+    INTERVAL,
+    OBSERVED,
+    PROVEN,
+    choose_ranges,
+)
 from golden import files
 from golden.cases import read_cases
 from golden.evidence import json_bytes
 from golden.network import IntegerNetwork
 from scripts.console.command_line import Parser, comma_separated, require_exclusive, run_command
+from scripts.console.flags import add_widths_flag
 from scripts.console.progress import CONSOLE, say
-from scripts.simulation.network_ranges import (
-    INTERVAL,
-    OBSERVED,
-    PROVEN,
-    add_widths_flag,
-    choose_ranges,
-)
 from scripts.simulation.rtl_comparison import Mismatch, check
 from scripts.synthesis import gate_energy, ice40, standard_cells, width_costs
 from scripts.synthesis.gate_energy import Energy
@@ -85,7 +85,7 @@ def main() -> None:
         _compare_widths(flags, network, cases, output)
         return
     chosen = choose_ranges(flags.network, network, flags.widths, cases)
-    accelerators = [chosen.accelerator(network, text) for text in flags.configs]
+    accelerators = [accelerator_of(network, chosen, text) for text in flags.configs]
     say(f"widths: {chosen.origin}")
     try:
         reports = [
@@ -106,7 +106,7 @@ def _compare_widths(
     """Map every configuration with widths from every source; print and write the costs."""
     every = [choose_ranges(flags.network, network, source, cases) for source in WIDTH_SOURCES]
     accelerators = [
-        [chosen.accelerator(network, text) for chosen in every] for text in flags.configs
+        [accelerator_of(network, chosen, text) for chosen in every] for text in flags.configs
     ]
     for chosen in every:
         say(f"widths: {chosen.origin}")

@@ -20,6 +20,8 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
+from dataflow.hardware.accelerator import accelerator_of
+from scripts.console.flags import add_widths_flag
 from scripts.console.quiet_tensorflow import quiet_stderr
 
 with quiet_stderr():
@@ -30,8 +32,9 @@ import numpy.typing as npt
 from rich.table import Table
 
 from dataflow.hardware.accelerator import Accelerator
-from dataflow.hardware.rtl_export import accelerator_files, write_accelerator
+from dataflow.hardware.build_folder import accelerator_files, write_accelerator
 from dataflow.proof.proven_ranges import ProvenRanges
+from dataflow.proof.range_store import choose_ranges, find_proven_ranges
 from golden import dump, files, reference
 from golden.c_program import inference_program
 from golden.dump import Comparison
@@ -41,12 +44,11 @@ from golden.network import IntegerNetwork
 from quant_models.checkpoint import Checkpoint, load_checkpoint
 from quant_models.evaluation import Verifier
 from scripts.console.command_line import Parser, comma_separated, run_command
+from scripts.console.places import RTL_FOLDER
 from scripts.console.progress import CONSOLE, say
 from scripts.simulation.accelerator_simulation import AcceleratorSimulator
 from scripts.simulation.c_inference import run_c
-from scripts.simulation.network_ranges import add_widths_flag, choose_ranges, find_proven_ranges
 from scripts.simulation.rtl_comparison import Mismatch, check
-from scripts.simulation.rtl_simulation import RTL_FOLDER
 from scripts.simulation.witness_replay import print_accumulators, replay
 from scripts.synthesis import ice40, netlist_simulation
 from scripts.synthesis.netlist_simulation import NetlistSimulator
@@ -100,7 +102,7 @@ def main() -> None:
     )
     chosen = choose_ranges(flags.checkpoint, network, flags.widths, flags.cases)
     say(f"widths  {chosen.origin}")
-    accelerators = [chosen.accelerator(network, config) for config in flags.configs]
+    accelerators = [accelerator_of(network, chosen, config) for config in flags.configs]
     rungs: list[Rung] = []
     artefacts: dict[str, bytes] = {checkpoint.name: checkpoint.to_bytes(), **_sources()}
     try:

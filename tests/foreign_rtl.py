@@ -7,11 +7,11 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from scripts.lint_widths import report_ranges
+from scripts.width_lint.required_ranges import report_ranges
 from scripts.width_lint.rtl_reading import Design, read_design
 from scripts.width_lint.width_findings import Finding
+from scripts.width_lint.width_map import Table, read_table
 from scripts.width_lint.width_rules import lint
-from scripts.width_lint.width_table import Table, read_table
 
 FOREIGN = Path(__file__).resolve().parent / "rtl" / "foreign"
 FOREIGN_TABLE, FOREIGN_RANGES = FOREIGN / "widths.toml", FOREIGN / "bit_widths.json"

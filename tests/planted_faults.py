@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from scripts.formal.proofs import RTL_FOLDER
+from scripts.console.places import RTL_FOLDER
 
 
 def plant(folder: Path, module: str, right: str, wrong: str) -> Path:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TypeVar
 
+from dataflow.proof.range_store import ChosenRanges
 from dataflow.ranges.intervals import Ranges
 from golden.network import (
     INPUT_NAME,
@@ -245,6 +246,13 @@ class Accelerator:
             "pw_conv": self.channels * self.features,
             "fc1": self.features * self.labels,
         }
+
+
+def accelerator_of(
+    network: IntegerNetwork, chosen: ChosenRanges, configuration: str
+) -> Accelerator:
+    """Return the accelerator of chosen ranges; ValueError as its parts raise it."""
+    return Accelerator(network, parse_configuration(configuration), chosen.ranges, chosen.title)
 
 
 def parse_configuration(text: str) -> Configuration:

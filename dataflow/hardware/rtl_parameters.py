@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from dataflow.hardware.accelerator import Accelerator, Kernel
 from dataflow.hardware.loop_orders import LayerSize
 from dataflow.ranges.intervals import Ranges, interval_bounds
-from dataflow.widths.bit_widths import LayerWidths, SignalWidth, layer_widths, widths_of_layer
+from dataflow.widths.signal_widths import LayerWidths, SignalWidth, layer_widths, widths_of_layer
 from golden.integer_math import unsigned_bits
 from golden.network import INPUT_NAME, Convolution, IntegerNetwork, ShiftRelu
 

@@ -19,7 +19,7 @@ from matplotlib.ticker import MaxNLocator
 
 from dataflow.ranges.intervals import ChannelRange
 from dataflow.ranges.observed import Histogram, constant_histograms
-from dataflow.widths.bit_widths import SignalWidth
+from dataflow.widths.signal_widths import SignalWidth
 from dataflow.widths.width_report import ReportedSignal, WidthReport
 from golden.integer_math import signed_bits
 

@@ -76,9 +76,9 @@ from dataflow.ranges.intervals import (
     magnitude_bound,
 )
 from dataflow.ranges.observed import Observation, observe
-from dataflow.widths.bit_widths import UNITS, LayerWidths, SignalWidth, layer_widths
 from dataflow.widths.partial_sums import AccumulatorBits, accumulator_bits
 from dataflow.widths.published_formulas import FORMULAS, AuditRow, Overflow, audit
+from dataflow.widths.signal_widths import UNITS, LayerWidths, SignalWidth, layer_widths
 from golden.network import INPUT_MAX, INPUT_MIN, INPUT_NAME, IntegerNetwork
 
 SCHEMA = 2
@@ -88,8 +88,8 @@ SCHEMA = 2
 class ReportedSignal:
     """One signal, in the layer that first has it, with all its ranges.
 
-    `units` are the hardware that it sizes anywhere (`dataflow.widths.bit_widths.UNITS`): the output
-    of a layer is kept in a register and is an operand of the next one's multiplier.
+    `units` are the hardware that it sizes anywhere (`dataflow.widths.signal_widths.UNITS`): the
+    output of a layer is kept in a register and is an operand of the next one's multiplier.
     """
 
     layer: str

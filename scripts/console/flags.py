@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from dataflow.proof.range_store import SOURCES
 from scripts.console.command_line import comma_separated
-from scripts.speech.synthetic_speech import SpeechSettings, make_speech
 
 DEFAULT_DATA_DIR = Path("work/synthetic_speech")
 DEFAULT_CACHE_DIR = Path("work/cache")
@@ -62,13 +62,11 @@ def add_model_flags(parser: argparse.ArgumentParser, **defaults: object) -> None
     add("dct_coefficient_count", "cepstral coefficients a window", type=int)
 
 
-def prepare_default_data(data_dir: Path) -> None:
-    """Synthesise the default data folder if that is the one asked for and it is not there."""
-    if data_dir != DEFAULT_DATA_DIR or data_dir.exists():
-        return
-    # Imported here so that commands without progress bars start quickly.
-    from scripts.console.progress import progress_bar, say
-
-    say(f"{data_dir} is not there yet: synthesising it (scripts/make_speech.py)")
-    with progress_bar("speech") as progress:
-        make_speech(SpeechSettings(), data_dir, progress)
+def add_widths_flag(parser: argparse.ArgumentParser) -> None:
+    """Add `--widths`, which `dataflow.proof.range_store.choose_ranges` takes as its source."""
+    parser.add_argument(
+        "--widths",
+        choices=SOURCES,
+        help="ranges that the widths follow from; observed ones on the golden cases, and other "
+        "inputs overflow them (default: proven if they are stored, else interval)",
+    )

@@ -25,8 +25,8 @@ from threading import Timer
 
 import pytest
 
+from scripts.console.places import REPOSITORY
 from scripts.mutation.mutants import Mutant, instantiated
-from scripts.simulation.rtl_simulation import REPOSITORY
 
 # The tests that judge, by module: cheapest first, each there because some mutant needs it. Of a
 # module that is not listed every test judges.

@@ -21,11 +21,12 @@ import numpy as np
 import numpy.typing as npt
 
 from dataflow.hardware.accelerator import Accelerator
-from dataflow.hardware.rtl_export import accelerator_files, write_accelerator
+from dataflow.hardware.build_folder import accelerator_files, write_accelerator
 from dataflow.hardware.rtl_parameters import BLOCKS, accelerator_parameters
 from golden import reference
 from golden.reference import Integers
-from scripts.simulation.rtl_simulation import RTL_FOLDER, require_icarus
+from scripts.console.places import RTL_FOLDER
+from scripts.simulation.rtl_simulation import require_icarus
 
 CACHE = Path("work/cache/simulators")
 TOP = "kws_accelerator"

@@ -21,7 +21,7 @@ from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import Icarus
 
 from dataflow.hardware.accelerator import Accelerator
-from dataflow.hardware.rtl_export import NETWORK_FILE, check_build_folder, write_accelerator
+from dataflow.hardware.build_folder import NETWORK_FILE, check_build_folder, write_accelerator
 from dataflow.hardware.rtl_parameters import (
     POINTWISE_WEIGHT_ORDER,
     module_parameters,
@@ -32,9 +32,8 @@ from dataflow.ranges.intervals import ChannelRange, Ranges
 from golden import files
 from golden.mem import memory_text
 from golden.network import IntegerNetwork
+from scripts.console.places import REPOSITORY, RTL_FOLDER
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-RTL_FOLDER = REPOSITORY / "rtl_ref"
 JOB_VARIABLE = "RTL_JOB"  # tells the bench, which runs inside the simulator, where its job is
 PIXELS_FILE, JOB_FILE = "pixels.npy", "job.json"
 RESULTS_FILE, LOG_FILE = "results.json", "simulation.log"

@@ -15,7 +15,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from dataflow.hardware.accelerator import Accelerator
-from dataflow.hardware.rtl_export import write_accelerator
+from dataflow.hardware.build_folder import write_accelerator
 from dataflow.hardware.rtl_parameters import BLOCKS, module_parameters
 from scripts.console.progress import CONSOLE, say
 from scripts.synthesis import ice40, standard_cells

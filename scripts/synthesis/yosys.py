@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from golden import files
+from scripts.console.places import RTL_FOLDER
 from scripts.simulation.accelerator_simulation import TOP
-from scripts.simulation.rtl_simulation import RTL_FOLDER
 
 SOURCE_FOLDER = "rtl"
 

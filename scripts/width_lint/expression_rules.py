@@ -20,7 +20,7 @@ from pyslang import ast
 
 from scripts.width_lint.rtl_reading import Design
 from scripts.width_lint.width_findings import SIGN_LOST, TRUNCATED, Finding
-from scripts.width_lint.width_table import Requirement
+from scripts.width_lint.width_map import Requirement
 
 _ORDER = {
     ast.BinaryOperator.LessThan,

@@ -26,6 +26,11 @@ from pyslang import ast
 from pyslang.parsing import PreprocessorOptions
 from pyslang.syntax import SyntaxTree
 
+from dataflow.hardware.accelerator import Accelerator
+from dataflow.hardware.rtl_parameters import HEADER_FILE, accelerator_header
+from golden import files
+from scripts.console.places import RTL_FOLDER
+from scripts.simulation.accelerator_simulation import TOP
 from scripts.simulation.rtl_simulation import require_icarus
 
 _READER = Path(__file__).with_name("pyverilog_reader.py")
@@ -139,6 +144,16 @@ def read_design(
             raise ValueError(f"{top}: expected a parameter of the top, got {name}")
     readings, feeds = _read_again(sources, includes, instances)
     return Design(compilation, manager, _signals(design), readings, feeds)
+
+
+def read_accelerator(accelerator: Accelerator, rtl_folder: Path = RTL_FOLDER) -> Design:
+    """Read this project's RTL with the parameters of `accelerator`; ValueError without any."""
+    sources = sorted(rtl_folder.glob("*.v"))
+    if not sources:
+        raise ValueError(f"{rtl_folder}: expected a folder of Verilog files, found none")
+    with tempfile.TemporaryDirectory() as name:
+        files.write_text(Path(name) / HEADER_FILE, accelerator_header(accelerator))
+        return read_design(sources, TOP, [Path(name)])
 
 
 def disagreements(design: Design) -> Iterator[tuple[Signal, str]]:

@@ -18,7 +18,7 @@ from scripts.width_lint.width_findings import (
     UNSIGNED,
     Finding,
 )
-from scripts.width_lint.width_table import (
+from scripts.width_lint.width_map import (
     Entry,
     Requirement,
     Table,

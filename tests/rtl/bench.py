@@ -24,7 +24,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge, Timer
 
 from dataflow.hardware.accelerator import Accelerator, Configuration
-from dataflow.hardware.rtl_export import NETWORK_FILE
+from dataflow.hardware.build_folder import NETWORK_FILE
 from dataflow.ranges.intervals import ChannelRange
 from golden.network import IntegerNetwork
 from scripts.simulation.rtl_simulation import JOB_FILE, JOB_VARIABLE, RESULTS_FILE

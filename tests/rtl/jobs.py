@@ -19,8 +19,8 @@ from dataflow.hardware.accelerator import BALANCED, FAST, SMALL, Accelerator
 from dataflow.hardware.rtl_parameters import module_parameters, pointwise_layer
 from dataflow.ranges.intervals import ChannelRange, interval_bounds
 from golden.network import INPUT_MAX, INPUT_MIN, IntegerNetwork
+from scripts.console.places import RTL_FOLDER
 from scripts.simulation.rtl_simulation import (
-    RTL_FOLDER,
     SimulationResult,
     prepare_block,
     prepare_pointwise,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.simulation.rtl_simulation import RTL_FOLDER
+from scripts.console.places import RTL_FOLDER
 from tests.rtl.jobs import JOBS, run
 
 pytestmark = pytest.mark.rtl

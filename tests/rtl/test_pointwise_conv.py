@@ -20,10 +20,9 @@ from golden import reference
 from golden.cases import read_cases
 from golden.network import Convolution, DepthwiseConvolution, IntegerNetwork
 from golden.reference import Integers
+from scripts.console.places import REPOSITORY, RTL_FOLDER
 from scripts.simulation.rtl_simulation import (
     PIXELS_FILE,
-    REPOSITORY,
-    RTL_FOLDER,
     SimulationResult,
     prepare_pointwise,
     simulate,

@@ -18,19 +18,21 @@ from dataflow.hardware.accelerator import (
     SMALL,
     Accelerator,
     Configuration,
+    accelerator_of,
 )
 from dataflow.hardware.rtl_parameters import BLOCKS, module_parameters
 from dataflow.proof.proven_ranges import ProvenRanges
 from dataflow.proof.range_prover import Budget, prove_ranges
+from dataflow.proof.range_store import choose_ranges, require_proven_ranges
 from dataflow.ranges.intervals import ChannelRange, Ranges
 from golden import reference
 from golden.cases import read_cases
 from golden.integer_math import signed_bits
 from golden.network import IntegerNetwork, ShiftRelu, WeightedNode
+from scripts.console.places import REPOSITORY
 from scripts.simulation.accelerator_simulation import AcceleratorSimulator
-from scripts.simulation.network_ranges import choose_ranges, require_proven_ranges
 from scripts.simulation.rtl_comparison import Mismatch, compare, compare_chunk
-from scripts.simulation.rtl_simulation import REPOSITORY, prepare_block, prepare_pointwise, simulate
+from scripts.simulation.rtl_simulation import prepare_block, prepare_pointwise, simulate
 from scripts.simulation.witness_replay import replay
 from tests.networks import random_network
 from tests.rtl.jobs import run
@@ -203,7 +205,7 @@ def test_accumulators_of_the_shipped_network_reach_their_proven_extremes(
     ranges = require_proven_ranges(path, network)
     chosen = choose_ranges(path, network, "proven")
     # Where one tap a cycle is added, the register holds every partial sum.
-    simulator = AcceleratorSimulator(chosen.accelerator(network, "small"))
+    simulator = AcceleratorSimulator(accelerator_of(network, chosen, "small"))
     assert compare(simulator, ranges.fingerprints)[1] is None
     found = {each.signal: each for each in replay(simulator, ranges)}
     assert list(found) == [f"{layer}.partial_sum" for layer in BLOCKS]
@@ -217,7 +219,7 @@ def test_widths_that_a_data_set_shows_break_on_a_witness() -> None:
     (path,) = SHIPPED
     network = IntegerNetwork.load(path)
     cases = REPOSITORY / "golden/vectors" / path.parent.name / "cases.npz"
-    design = choose_ranges(path, network, "observed", cases).accelerator(network, "fast")
+    design = accelerator_of(network, choose_ranges(path, network, "observed", cases), "fast")
     ranges = require_proven_ranges(path, network)
     for fingerprints, fits in (
         (read_cases(cases, network).fingerprints[:1], True),

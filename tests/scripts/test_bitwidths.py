@@ -16,6 +16,7 @@ import pytest
 import soundfile
 
 from dataflow.proof.proven_ranges import ProvenRanges, read_proven_ranges
+from dataflow.proof.range_store import FILE_NAME
 from dataflow.ranges.intervals import interval_bounds
 from dataflow.widths.published_formulas import FORMULAS
 from dataflow.widths.width_report import report
@@ -25,9 +26,8 @@ from golden.network import IntegerNetwork
 from quant_models.audio import read_clip
 from quant_models.features import fingerprints
 from scripts import bitwidths
-from scripts.console.bitwidth_tables import certificate_text
 from scripts.console.command_line import run_command
-from scripts.simulation.network_ranges import FILE_NAME
+from scripts.console.report_tables import certificate_text
 from tests.networks import random_fingerprints, random_network
 from tests.repository import REPOSITORY
 from tests.witnessed import witnessed_ranges

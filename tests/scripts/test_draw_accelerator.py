@@ -8,10 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from dataflow.hardware.accelerator import FAST, SMALL, Accelerator, parse_configuration
+from dataflow.hardware.accelerator import (
+    FAST,
+    SMALL,
+    Accelerator,
+    accelerator_of,
+    parse_configuration,
+)
+from dataflow.proof.range_store import PROVEN, choose_ranges
 from golden.network import IntegerNetwork
 from scripts.draw_accelerator import draw
-from scripts.simulation.network_ranges import PROVEN, choose_ranges
 from tests.networks import random_network
 from tests.repository import REPOSITORY
 
@@ -34,7 +40,7 @@ def test_shipped_pictures_are_those_of_the_shipped_network() -> None:
     (path,) = REPOSITORY.glob("weights/*/network.npz")
     network = IntegerNetwork.load(path)
     chosen = choose_ranges(path, network, PROVEN)
-    pictures = draw(chosen.accelerator(network, "fast"))
+    pictures = draw(accelerator_of(network, chosen, "fast"))
     for name, content in pictures.items():
         assert (REPOSITORY / "rtl_ref" / name).read_bytes() == content, (
             f"rtl_ref/{name}: run scripts/draw_accelerator.py --network {path.parent.name}"

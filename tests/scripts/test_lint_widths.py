@@ -18,10 +18,10 @@ from dataflow.widths.width_report import json_text, report
 from golden.network import IntegerNetwork
 from scripts import lint_widths
 from scripts.console.command_line import run_command
-from scripts.lint_widths import read_accelerator, report_ranges, with_label
-from scripts.width_lint.rtl_reading import Design
+from scripts.width_lint.required_ranges import report_ranges, with_label
+from scripts.width_lint.rtl_reading import Design, read_accelerator
+from scripts.width_lint.width_map import read_table
 from scripts.width_lint.width_rules import lint
-from scripts.width_lint.width_table import read_table
 from tests.accelerators import small_networks
 from tests.foreign_rtl import (
     FOREIGN,

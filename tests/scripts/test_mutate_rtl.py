@@ -12,10 +12,10 @@ import pytest
 
 from scripts import mutate_rtl
 from scripts.console.command_line import run_command
+from scripts.console.places import REPOSITORY, RTL_FOLDER
 from scripts.mutation.bench import JUDGES, Copy, Judgement, Verdict, benches, copies
 from scripts.mutation.mutants import make_mutants, read_modules
 from scripts.mutation.report import score
-from scripts.simulation.rtl_simulation import REPOSITORY, RTL_FOLDER
 from tests.rtl.jobs import JOBS
 
 SURVIVING = Judgement(Verdict.SURVIVING)

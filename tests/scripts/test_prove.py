@@ -18,8 +18,8 @@ from dataflow.ranges.intervals import interval_bounds
 from golden.network import Convolution, DepthwiseConvolution
 from scripts import prove
 from scripts.console.command_line import run_command
-from scripts.formal import proofs
-from scripts.formal.proofs import BOUNDED, RTL_FOLDER, Proof
+from scripts.formal import proof_plan, solver
+from scripts.formal.proof_plan import BOUNDED, RTL_FOLDER, Proof
 from tests.networks import random_network
 from tests.planted_faults import plant
 from tests.repository import REPOSITORY
@@ -96,8 +96,8 @@ def pointwise_proof(group: str) -> Proof:
     """Return the induction of `group` at the small size."""
     (found,) = (
         proof
-        for proof in proofs.pointwise_proofs()
-        if (proof.group, proof.method) == (group, proofs.INDUCTION)
+        for proof in proof_plan.pointwise_proofs()
+        if (proof.group, proof.method) == (group, proof_plan.INDUCTION)
     )
     return dataclasses.replace(found, parameters=SMALL, defines={"INPUT_MAX": 3})
 
@@ -107,7 +107,7 @@ def pointwise_proof(group: str) -> Proof:
 def test_planted_fault_turns_its_property_red(tmp_path: Path, fault: str) -> None:
     right, wrong, broken = FAULTS[fault]
     rtl = plant(tmp_path, "pointwise_conv", right, wrong)
-    outcome = prove.prove(pointwise_proof(broken.split("_")[0]), tmp_path, rtl)
+    outcome = solver.prove(pointwise_proof(broken.split("_")[0]), tmp_path, rtl)
     assert (outcome.expected, broken in outcome.failed) == (False, True), outcome
     assert outcome.trace is not None and outcome.trace.stat().st_size > 0
 
@@ -119,17 +119,17 @@ def test_a_fault_that_only_the_formula_sees(tmp_path: Path) -> None:
     )
     (proof,) = (
         proof
-        for proof in proofs.pointwise_proofs()
+        for proof in proof_plan.pointwise_proofs()
         if proof.group == "pixel" and "IN_BITS" in proof.parameters
     )
-    outcome = prove.prove(proof, tmp_path, rtl)
+    outcome = solver.prove(proof, tmp_path, rtl)
     assert outcome.failed == ("pixel_value",)
 
 
 @NEEDS_TOOLS
 @pytest.mark.parametrize("group", sorted({name.split("_")[0] for _, _, name in FAULTS.values()}))
 def test_without_a_fault_the_small_size_is_proven(tmp_path: Path, group: str) -> None:
-    outcome = prove.prove(pointwise_proof(group), tmp_path)
+    outcome = solver.prove(pointwise_proof(group), tmp_path)
     assert (outcome.answer, outcome.failed, outcome.trace) == ("PASSED", (), None)
 
 
@@ -144,11 +144,11 @@ def test_an_accumulator_one_bit_short_fails_from_reset(tmp_path: Path) -> None:
         {"INPUT_MAX": 3},
         fails="sums_fit",
     )
-    assert prove.prove(narrow, tmp_path).expected
+    assert solver.prove(narrow, tmp_path).expected
     wide = dataclasses.replace(narrow, parameters=SMALL)
-    outcome = prove.prove(wide, tmp_path)
+    outcome = solver.prove(wide, tmp_path)
     assert not outcome.expected
-    assert prove.describe(outcome).endswith(
+    assert solver.describe(outcome).endswith(
         "8 cycles from reset): expected sums_fit to fail, it holds"
     )
 
@@ -209,21 +209,21 @@ def test_rtl_that_yosys_warns_about_is_one_line(
 def test_group_without_a_property_is_refused(tmp_path: Path) -> None:
     proof = dataclasses.replace(pointwise_proof("streams"), group="stream")
     with pytest.raises(ValueError, match=r"pointwise_conv\.stream: Yosys: .*min"):
-        prove.prove(proof, tmp_path)
+        solver.prove(proof, tmp_path)
 
 
 @NEEDS_TOOLS
 def test_assumptions_that_contradict_one_another_prove_nothing(tmp_path: Path) -> None:
     right = "always @* assume (f_running_q || !rst_ni);"
     rtl = plant(tmp_path, "pointwise_conv", right, f"{right} always @* assume (s_axis_tdata > 3);")
-    outcome = prove.prove(pointwise_proof("streams"), tmp_path, rtl)
+    outcome = solver.prove(pointwise_proof("streams"), tmp_path, rtl)
     assert (outcome.expected, outcome.failed) == (False, ())
-    assert prove.describe(outcome).endswith("expected an answer on streams, got PREUNSAT")
+    assert solver.describe(outcome).endswith("expected an answer on streams, got PREUNSAT")
 
 
-@pytest.mark.parametrize("tool", prove.PACKAGES)
+@pytest.mark.parametrize("tool", solver.PACKAGES)
 def test_missing_tool_is_one_line_that_names_the_package(tmp_path: Path, tool: str) -> None:
-    for other in set(prove.PACKAGES) - {tool}:
+    for other in set(solver.PACKAGES) - {tool}:
         (tmp_path / other).symlink_to("/bin/true")
     result = subprocess.run(
         [sys.executable, "scripts/prove.py"],
@@ -233,7 +233,7 @@ def test_missing_tool_is_one_line_that_names_the_package(tmp_path: Path, tool: s
         text=True,
         check=False,
     )
-    package = prove.PACKAGES[tool]
+    package = solver.PACKAGES[tool]
     expected = f"error: {tool}: not found, install the Debian package {package}\n"
     assert (result.returncode, result.stdout, result.stderr) == (2, "", expected)
 
@@ -263,19 +263,19 @@ def test_every_property_has_a_name_of_its_own_and_a_proof() -> None:
         assert len(names) == len(set(names)) == len(re.findall(r"\b(?:assert|cover) \(", source))
         proven = {
             proof.group
-            for proof in proofs.all_proofs()
+            for proof in proof_plan.all_proofs()
             if proof.module == path.stem and not proof.fails
         }
         assert {name.split("_")[0] for name in names} == proven, path.name
 
 
 def test_every_proof_has_a_folder_of_its_own() -> None:
-    folders = [proof.folder for proof in proofs.all_proofs()]
+    folders = [proof.folder for proof in proof_plan.all_proofs()]
     assert len(folders) == len(set(folders))
 
 
 def test_lemmas_are_proven_before_they_are_assumed() -> None:
-    prove.check_lemmas(proofs.all_proofs())
+    solver.check_lemmas(proof_plan.all_proofs())
 
 
 @pytest.mark.parametrize(
@@ -291,12 +291,12 @@ def test_lemmas_are_proven_before_they_are_assumed() -> None:
 def test_lemma_that_is_not_proven_is_refused(lemma: dict[str, Any]) -> None:
     proofs = [dataclasses.replace(pointwise_proof("control"), **lemma), pointwise_proof("frames")]
     with pytest.raises(ValueError, match=r"frames: expected an earlier induction of its lemma"):
-        prove.check_lemmas(proofs)
+        solver.check_lemmas(proofs)
 
 
 def test_parameter_that_a_module_does_not_declare_is_refused() -> None:
     with pytest.raises(ValueError, match="pointwise_conv: expected a parameter SUM_BITS"):
-        proofs.default_parameter("pointwise_conv", "SUM_BITS")
+        proof_plan.default_parameter("pointwise_conv", "SUM_BITS")
 
 
 def test_largest_input_is_the_bound_of_the_worst_default_network() -> None:
@@ -310,4 +310,4 @@ def test_largest_input_is_the_bound_of_the_worst_default_network() -> None:
     )
     worst = dataclasses.replace(network, nodes=nodes)
     bound = interval_bounds(worst)[pointwise_layer(worst).convolution.input]
-    assert proofs.largest_pointwise_input() == bound.maximum
+    assert proof_plan.largest_pointwise_input() == bound.maximum

@@ -16,8 +16,8 @@ import pytest
 
 from golden import files
 from golden.cases import make_cases
+from scripts.console.places import RTL_FOLDER
 from scripts.simulation.accelerator_simulation import AcceleratorSimulator
-from scripts.simulation.rtl_simulation import RTL_FOLDER
 from tests.accelerators import small_accelerator, small_networks
 from tests.networks import random_fingerprints
 from tests.planted_faults import plant

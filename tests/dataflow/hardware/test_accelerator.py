@@ -16,8 +16,12 @@ from dataflow.hardware.accelerator import (
     Accelerator,
     Configuration,
     Kernel,
+    accelerator_of,
     parse_configuration,
 )
+from dataflow.hardware.rtl_parameters import accelerator_header
+from dataflow.proof.range_store import PROVEN, ChosenRanges
+from dataflow.ranges.intervals import interval_bounds
 from golden.network import FullyConnected, GlobalMaxPool, IntegerNetwork, Node, ShiftRelu
 from tests.networks import random_network
 
@@ -229,3 +233,13 @@ def test_unknown_configuration_is_refused_with_the_choice(text: str) -> None:
 def test_spelled_out_configuration_names_the_stage_that_is_wrong() -> None:
     with pytest.raises(ValueError, match=r"dw_conv: expected one of tap, row, window, got 'all'"):
         parse_configuration("conv_1=tap,dw_conv=all")
+
+
+def test_accelerator_of_chosen_ranges_names_their_source_but_no_path() -> None:
+    network = small_network()
+    chosen = ChosenRanges(interval_bounds(network), PROVEN, "proven (a/b.npz)")
+    accelerator = accelerator_of(network, chosen, "small")
+    assert accelerator.configuration == SMALL
+    assert accelerator.ranges is chosen.ranges
+    assert "// widths: proven ranges\n" in accelerator_header(accelerator)
+    assert "a/b" not in accelerator_header(accelerator)

@@ -27,7 +27,7 @@ from dataflow.hardware.rtl_parameters import (
     pointwise_parameters,
 )
 from dataflow.ranges.intervals import interval_bounds
-from dataflow.widths.bit_widths import layer_widths, widths_of_layer
+from dataflow.widths.signal_widths import layer_widths, widths_of_layer
 from golden.network import IntegerNetwork
 from tests.networks import random_network
 

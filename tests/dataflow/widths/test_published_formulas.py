@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 
 from dataflow.ranges.intervals import ChannelRange, Ranges, interval_bounds
-from dataflow.widths.bit_widths import layer_widths
 from dataflow.widths.published_formulas import (
     FORMULAS,
     AuditRow,
@@ -19,6 +18,7 @@ from dataflow.widths.published_formulas import (
     audit,
     operands,
 )
+from dataflow.widths.signal_widths import layer_widths
 from golden import reference
 from golden.network import (
     INPUT_NAME,

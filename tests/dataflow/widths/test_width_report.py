@@ -10,7 +10,7 @@ import pytest
 import dataflow.widths.width_report
 from dataflow.proof.proven_ranges import ProvenRanges
 from dataflow.ranges.intervals import interval_bounds, magnitude_bound
-from dataflow.widths.bit_widths import layer_widths
+from dataflow.widths.signal_widths import layer_widths
 from dataflow.widths.width_report import WidthReport, json_text, report
 from tests.networks import random_fingerprints, random_network
 from tests.witnessed import witnessed_ranges

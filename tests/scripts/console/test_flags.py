@@ -1,4 +1,4 @@
-"""The flags that commands share, and the data folder that is synthesised when it is missing."""
+"""The flags that commands share: the same flag means the same everywhere."""
 
 from __future__ import annotations
 
@@ -82,25 +82,13 @@ def test_wrong_model_flags_are_refused(
     assert capsys.readouterr().err.startswith(f"error: argument {arguments[0]}: ")
 
 
-@pytest.fixture
-def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """The folders that are synthesised; nothing is, in truth."""
-    folders: list[Path] = []
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(
-        flags, "make_speech", lambda settings, folder, progress: folders.append(folder)
-    )
-    return folders
-
-
-def test_only_the_default_folder_is_synthesised_and_only_if_it_is_missing(
-    made: list[Path], capsys: pytest.CaptureFixture[str]
+def test_widths_flag_takes_the_three_sources_and_by_default_none(
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    flags.prepare_default_data(Path("elsewhere"))
-    assert made == []
-    flags.prepare_default_data(flags.DEFAULT_DATA_DIR)
-    assert made == [Path("work/synthetic_speech")]
-    assert "work/synthetic_speech is not there yet: synthesising it" in capsys.readouterr().out
-    Path("work/synthetic_speech").mkdir(parents=True)
-    flags.prepare_default_data(flags.DEFAULT_DATA_DIR)
-    assert len(made) == 1
+    parser = Parser("", "")
+    flags.add_widths_flag(parser)
+    assert parser.parse_args([]).widths is None
+    assert parser.parse_args(["--widths", "observed"]).widths == "observed"
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--widths", "guessed"])
+    assert "invalid choice: 'guessed'" in capsys.readouterr().err

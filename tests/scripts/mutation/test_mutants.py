@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.console.places import RTL_FOLDER
 from scripts.mutation.mutants import (
     Mutant,
     diff,
@@ -16,7 +17,6 @@ from scripts.mutation.mutants import (
     sample,
 )
 from scripts.mutation.operators import OPERATORS
-from scripts.simulation.rtl_simulation import RTL_FOLDER
 
 # A line of a module, and every mutant of it: (operator, the line after).
 LINES = [

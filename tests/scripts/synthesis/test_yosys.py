@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from dataflow.hardware.accelerator import SMALL, Accelerator
-from dataflow.hardware.rtl_export import write_accelerator
+from dataflow.hardware.build_folder import write_accelerator
 from dataflow.hardware.rtl_parameters import accelerator_parameters
 from dataflow.ranges.intervals import interval_bounds
 from dataflow.ranges.observed import observe
+from scripts.console.places import RTL_FOLDER
 from scripts.console.progress import CONSOLE
 from scripts.simulation.rtl_comparison import Mismatch, check, compare
-from scripts.simulation.rtl_simulation import RTL_FOLDER
 from scripts.synthesis import ice40, standard_cells, width_costs
 from scripts.synthesis.netlist_simulation import GATES, ICE40, NetlistKind, NetlistSimulator
 from scripts.synthesis.yosys import Design, top_design

@@ -12,7 +12,7 @@ import pytest
 from scripts.width_lint.expression_rules import judge_expressions
 from scripts.width_lint.rtl_reading import read_design
 from scripts.width_lint.width_findings import SIGN_LOST, TRUNCATED
-from scripts.width_lint.width_table import Requirement
+from scripts.width_lint.width_map import Requirement
 
 # s is signed, t carries two's complement without being declared so, u is never negative, v has two
 # lanes of t, m is a memory of s, and leaf puts out z, which is as t. Each line declares a y; True

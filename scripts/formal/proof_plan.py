@@ -9,15 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from golden import files
 from golden.integer_math import WEIGHT_MAX, WEIGHT_MIN, floor_shift
 from golden.network import BIAS_MAX, INPUT_MIN
+from scripts.console.places import RTL_FOLDER
 
-RTL_FOLDER = Path(__file__).resolve().parents[2] / "rtl_ref"
 INDUCTION, BOUNDED, COVER = "induction", "bmc", "cover"
 KERNEL = ("kernel_weights", "adder_tree")  # inside conv_1 and dw_conv_max_pool
 
@@ -82,6 +81,13 @@ class Proof:
     def size(self) -> str:
         """The parameters as text."""
         return " ".join(f"{name}={value}" for name, value in self.parameters.items()) or "default"
+
+    @property
+    def how(self) -> str:
+        """The method in words."""
+        if self.method == INDUCTION:
+            return f"induction, depth {self.depth}"
+        return f"{self.depth} cycles from reset"
 
     @property
     def folder(self) -> str:

@@ -1,12 +1,13 @@
-"""Which ranges a command sizes hardware by: proven, interval bounds, or merely observed ones."""
+"""Which ranges hardware is sized by: proven, interval bounds, or merely observed ones.
+
+Proven ranges take minutes to make, so they are stored; here they are found, required and chosen.
+"""
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from dataflow.hardware.accelerator import Accelerator, parse_configuration
 from dataflow.proof.proven_ranges import ProvenRanges, read_proven_ranges
 from dataflow.ranges.intervals import Ranges, interval_bounds
 from dataflow.ranges.observed import observe
@@ -17,7 +18,7 @@ from golden.network import INPUT_MAX, INPUT_MIN, IntegerNetwork
 PROVEN, INTERVAL, OBSERVED = "proven", "interval", "observed"
 SOURCES = (PROVEN, INTERVAL, OBSERVED)
 # What generated files call them: no path, so that the same ranges give the same bytes.
-NAMES = {PROVEN: "proven ranges", INTERVAL: "interval bounds", OBSERVED: "observed ranges"}
+_TITLES = {PROVEN: "proven ranges", INTERVAL: "interval bounds", OBSERVED: "observed ranges"}
 
 FILE_NAME = "proven_ranges.npz"
 CACHE = Path("work/cache/proven_ranges")
@@ -31,21 +32,10 @@ class ChosenRanges:
     source: str
     origin: str
 
-    def accelerator(self, network: IntegerNetwork, configuration: str) -> Accelerator:
-        """Return the accelerator of these widths; ValueError as its parts raise it."""
-        return Accelerator(
-            network, parse_configuration(configuration), self.ranges, NAMES[self.source]
-        )
-
-
-def add_widths_flag(parser: argparse.ArgumentParser) -> None:
-    """Add `--widths`, which `choose_ranges` takes as its source."""
-    parser.add_argument(
-        "--widths",
-        choices=SOURCES,
-        help="ranges that the widths follow from; observed ones on the golden cases, and other "
-        "inputs overflow them (default: proven if they are stored, else interval)",
-    )
+    @property
+    def title(self) -> str:
+        """What generated files call the ranges."""
+        return _TITLES[self.source]
 
 
 def find_proven_ranges(

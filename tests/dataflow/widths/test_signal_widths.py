@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 
 from dataflow.ranges.intervals import ChannelRange, constant_ranges, interval_bounds
-from dataflow.widths.bit_widths import LayerWidths, SignalWidth, layer_widths, widths_of_layer
+from dataflow.widths.signal_widths import LayerWidths, SignalWidth, layer_widths, widths_of_layer
 from golden.network import (
     INPUT_NAME,
     Convolution,

@@ -12,13 +12,12 @@ from dataflow.hardware.accelerator import BALANCED, FAST, SMALL, Accelerator, Co
 from dataflow.hardware.rtl_parameters import module_parameters, pointwise_layer
 from dataflow.ranges.intervals import interval_bounds
 from golden.network import Convolution, DepthwiseConvolution
-from scripts import prove
-from scripts.formal import proofs
-from scripts.formal.proofs import Proof
+from scripts.formal import proof_plan, solver
+from scripts.formal.proof_plan import Proof
 from tests.networks import random_network
 from tests.planted_faults import plant
 
-NARROW = [proof for proof in proofs.all_proofs() if proof.fails]
+NARROW = [proof for proof in proof_plan.all_proofs() if proof.fails]
 NARROWED = ("ACC_BITS", "OUT_BITS")
 
 # Widths and a map that make the proofs of dw_conv_max_pool fast.
@@ -39,7 +38,7 @@ KERNEL_WALK = ("LANES", "STEPS", "STEP_BITS", "ADDRESS_BITS")
 WALK = {
     "conv_1": KERNEL_WALK,
     "dw_conv_max_pool": KERNEL_WALK,
-    "frame_control": tuple(proofs.FRAME_TAPS),
+    "frame_control": tuple(proof_plan.FRAME_TAPS),
 }
 
 # Module, right text, wrong text, property that must notice, parameters of the proof.
@@ -84,7 +83,7 @@ FAULTS: dict[str, tuple[str, str, str, str, dict[str, int]]] = {
         "~(waiting & first_step)",
         "~waiting",
         "reads_address",
-        proofs.FRAME_TAPS,
+        proof_plan.FRAME_TAPS,
     ),
     "channels before rows": (
         "frame_control",
@@ -105,14 +104,14 @@ FAULTS: dict[str, tuple[str, str, str, str, dict[str, int]]] = {
         "plane[{read_buffer_i, address}]",
         "plane[{write_buffer_i, address}]",
         "taps_value",
-        proofs.SMALL_MEMORY,
+        proof_plan.SMALL_MEMORY,
     ),
     "first channel for ever": (
         "kernel_weights",
         "(channel_end && last_channel_o)",
         "channel_end",
         "walk_address",
-        proofs.DW_CONV_TAPS,
+        proof_plan.DW_CONV_TAPS,
     ),
     "weights a step late": (
         "kernel_weights",
@@ -133,28 +132,28 @@ FAULTS: dict[str, tuple[str, str, str, str, dict[str, int]]] = {
         "product_last_q  <= last_step",
         "product_last_q  <= first_step",
         "control_product",
-        proofs.CONV_1_TAPS,
+        proof_plan.CONV_1_TAPS,
     ),
     "tap taken as unsigned": (
         "conv_1",
         "{{(PRODUCT_BITS - IN_BITS + 1){in[IN_BITS-1]}}, in[IN_BITS-2:0]}",
         "{{(PRODUCT_BITS - IN_BITS){1'b0}}, in}",
         "products_exact",
-        proofs.CONV_1_TAPS,
+        proof_plan.CONV_1_TAPS,
     ),
     "sum not started anew": (
         "conv_1",
         "product_first_q ? {ACC_BITS{1'b0}} : sum_q",
         "sum_q",
         "sums_fit",
-        proofs.CONV_1_TAPS,
+        proof_plan.CONV_1_TAPS,
     ),
     "no ReLU": (
         "conv_1",
         "negative ? {OUT_BITS{1'b0}} : ",
         "",
         "outputs_value",
-        proofs.CONV_1_TAPS,
+        proof_plan.CONV_1_TAPS,
     ),
     "flush mark of another window": (
         "conv_1",
@@ -168,14 +167,14 @@ FAULTS: dict[str, tuple[str, str, str, str, dict[str, int]]] = {
         "if (advance) sum_valid_q <=",
         "sum_valid_q <=",
         "streams_count",
-        proofs.CONV_1_TAPS,
+        proof_plan.CONV_1_TAPS,
     ),
     "value taken while the window works": (
         "dw_conv_max_pool",
         "advance & (~window_valid | last_step)",
         "advance",
         "windows_centre",
-        DW_CONV_SMALL | proofs.DW_CONV_TAPS,
+        DW_CONV_SMALL | proof_plan.DW_CONV_TAPS,
     ),
     "value of every window": (
         "dw_conv_max_pool",
@@ -203,7 +202,7 @@ FAULTS: dict[str, tuple[str, str, str, str, dict[str, int]]] = {
         "{{(PRODUCT_BITS - WEIGHT_BITS + 1){factor[WEIGHT_BITS-1]}}, factor[WEIGHT_BITS-2:0]}",
         "{{(PRODUCT_BITS - WEIGHT_BITS){1'b0}}, factor}",
         "products_exact",
-        DW_CONV_SMALL | proofs.DW_CONV_TAPS,
+        DW_CONV_SMALL | proof_plan.DW_CONV_TAPS,
     ),
     "maximum over all channels": (
         "dw_conv_max_pool",
@@ -271,7 +270,7 @@ NEEDS_TOOLS = pytest.mark.usefixtures("solver")
 def test_planted_fault_turns_its_property_red(tmp_path: Path, fault: str) -> None:
     module, right, wrong, broken, parameters = FAULTS[fault]
     rtl = plant(tmp_path, module, right, wrong)
-    outcome = prove.prove(proof_of(module, broken.split("_")[0], parameters), tmp_path, rtl)
+    outcome = solver.prove(proof_of(module, broken.split("_")[0], parameters), tmp_path, rtl)
     assert (outcome.expected, broken in outcome.failed) == (False, True), outcome
     assert outcome.trace is not None
 
@@ -279,7 +278,7 @@ def test_planted_fault_turns_its_property_red(tmp_path: Path, fault: str) -> Non
 def proof_of(module: str, group: str, parameters: dict[str, int]) -> Proof:
     """Return the proof of a group at another size."""
     found = next(
-        proof for proof in proofs.all_proofs() if (proof.module, proof.group) == (module, group)
+        proof for proof in proof_plan.all_proofs() if (proof.module, proof.group) == (module, group)
     )
     small = SMALL_INPUT if "IN_BITS" in parameters else found.defines
     return dataclasses.replace(found, parameters=parameters, defines=small)
@@ -289,16 +288,16 @@ def proof_of(module: str, group: str, parameters: dict[str, int]) -> Proof:
 @pytest.mark.parametrize("group", ["streams", "windows", "control", "products", "sums", "pool"])
 def test_without_a_fault_the_small_size_is_proven(tmp_path: Path, group: str) -> None:
     proof = proof_of("dw_conv_max_pool", group, DW_CONV_SMALL)
-    assert prove.prove(proof, tmp_path).answer == "PASSED"
+    assert solver.prove(proof, tmp_path).answer == "PASSED"
 
 
 @NEEDS_TOOLS
 @pytest.mark.parametrize("proof", NARROW, ids=lambda proof: proof.folder)
 def test_only_an_accumulator_a_bit_short_fails_from_reset(tmp_path: Path, proof: Proof) -> None:
-    assert prove.prove(proof, tmp_path).expected
+    assert solver.prove(proof, tmp_path).expected
     kept = {name: value for name, value in proof.parameters.items() if name not in NARROWED}
     wide = dataclasses.replace(proof, parameters=kept)
-    assert prove.prove(wide, tmp_path).answer == "PASSED"
+    assert solver.prove(wide, tmp_path).answer == "PASSED"
 
 
 @pytest.mark.parametrize("configuration", [SMALL, BALANCED, FAST], ids=lambda found: found.name)
@@ -307,10 +306,10 @@ def test_every_configuration_has_its_walk_proven(configuration: Configuration) -
     for module in ("conv_1", "dw_conv_max_pool", "frame_control"):
         walks = [
             {
-                name: proof.parameters.get(name, proofs.default_parameter(module, name))
+                name: proof.parameters.get(name, proof_plan.default_parameter(module, name))
                 for name in WALK[module]
             }
-            for proof in proofs.all_proofs()
+            for proof in proof_plan.all_proofs()
             if proof.module == module and proof.group == "streams"
         ]
         assert {name: blocks[module][name] for name in WALK[module]} in walks, module
@@ -328,5 +327,5 @@ def test_largest_inputs_are_the_bounds_of_the_worst_default_network() -> None:
     worst = dataclasses.replace(network, nodes=nodes)
     bounds = interval_bounds(worst)
     accelerator = Accelerator(worst, FAST)
-    assert proofs.largest_depthwise_input() == bounds[accelerator.dw_conv.input].maximum
-    assert proofs.largest_fully_connected_input() == bounds[accelerator.fc1.input].maximum
+    assert proof_plan.largest_depthwise_input() == bounds[accelerator.dw_conv.input].maximum
+    assert proof_plan.largest_fully_connected_input() == bounds[accelerator.fc1.input].maximum

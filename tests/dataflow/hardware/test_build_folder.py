@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dataflow.hardware.accelerator import BALANCED, FAST, SMALL, Accelerator, Configuration
-from dataflow.hardware.rtl_export import (
+from dataflow.hardware.build_folder import (
     NETWORK_FILE,
     accelerator_files,
     check_build_folder,

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dataflow.hardware.accelerator import SMALL
-from dataflow.hardware.rtl_parameters import accelerator_header
-from dataflow.ranges.intervals import Ranges, interval_bounds
-from dataflow.ranges.observed import observe
-from golden import files
-from golden.cases import make_cases
-from scripts.simulation import network_ranges
-from scripts.simulation.network_ranges import (
+from dataflow.proof import range_store
+from dataflow.proof.range_store import (
     INTERVAL,
     OBSERVED,
     PROVEN,
-    add_widths_flag,
     choose_ranges,
     find_proven_ranges,
     require_proven_ranges,
     store_proven_ranges,
 )
+from dataflow.ranges.intervals import Ranges, interval_bounds
+from dataflow.ranges.observed import observe
+from golden import files
+from golden.cases import make_cases
 from tests.accelerators import small_networks
 from tests.networks import random_fingerprints, random_network
 from tests.witnessed import witnessed_ranges
@@ -37,7 +33,7 @@ STORED = witnessed_ranges(NETWORK, random_fingerprints(0, 4, NETWORK.input_shape
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A network file, and a cache with nothing in it."""
-    monkeypatch.setattr(network_ranges, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(range_store, "CACHE", tmp_path / "cache")
     NETWORK.save(tmp_path / "tiny/network.npz")
     return tmp_path / "tiny/network.npz"
 
@@ -115,25 +111,3 @@ def test_observed_ranges_are_those_of_the_cases(path: Path) -> None:
 def test_unknown_source_is_refused(path: Path) -> None:
     with pytest.raises(ValueError, match="widths: expected one of proven, interval, observed, got"):
         choose_ranges(path, NETWORK, "guessed")
-
-
-def test_accelerator_of_the_ranges_names_their_source_but_no_path(path: Path) -> None:
-    files.write_bytes(path.parent / "proven_ranges.npz", STORED.to_bytes())
-    accelerator = choose_ranges(path, NETWORK, None).accelerator(NETWORK, "small")
-    assert accelerator.configuration == SMALL
-    assert accelerator.ranges is not None
-    assert same(accelerator.ranges, STORED.bounds)
-    assert "// widths: proven ranges\n" in accelerator_header(accelerator)
-    assert str(path.parent) not in accelerator_header(accelerator)
-
-
-def test_flag_takes_the_three_sources_and_by_default_none(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    parser = argparse.ArgumentParser()
-    add_widths_flag(parser)
-    assert parser.parse_args([]).widths is None
-    assert parser.parse_args(["--widths", "observed"]).widths == OBSERVED
-    with pytest.raises(SystemExit):
-        parser.parse_args(["--widths", "guessed"])
-    assert "invalid choice: 'guessed'" in capsys.readouterr().err

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from scripts.width_lint.width_table import read_table
+from scripts.width_lint.width_map import read_table
 from tests.foreign_rtl import (
     FOREIGN_TABLE,
     in_words,
