@@ -11,24 +11,15 @@ go to EVALUATION_DIR.
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-
-from scripts.console.quiet_tensorflow import quiet_stderr
-from scripts.speech.default_data import prepare_default_data
-
-with quiet_stderr():
-    import tensorflow  # noqa: F401
 
 from rich.markup import escape
 from rich.table import Table
 
+import scripts.console.quiet_tensorflow  # noqa: F401
 from dataflow.ranges.intervals import magnitude_bound
 from golden import files
-from golden.dump import Comparison
+from golden.comparison import Comparison
 from golden.evidence import Rung, evidence_bytes, json_bytes, package_versions
 from golden.export import export_network, write_export
 from golden.network import IntegerNetwork
@@ -40,7 +31,9 @@ from quant_models.plots import plot_confusion
 from quant_models.speech_commands import PARTITIONS
 from scripts.console.command_line import Parser, run_command
 from scripts.console.flags import add_data_flags, add_model_flags
+from scripts.console.places import network_name, vectors_folder, weights_folder
 from scripts.console.progress import CONSOLE, progress_bar, say
+from scripts.speech.default_data import prepare_default_data
 
 EXAMPLE = (
     "python quant_test.py --checkpoint work/DS_CNN/training/best/ds_cnn_9507.ckpt-24200 "
@@ -57,9 +50,9 @@ def main() -> None:
     verifier = Verifier(checkpoint)
     network = verifier.network
     check_exactness(network)
-    name = checkpoint.name.removesuffix(".npz")
-    weights_dir = flags.output_dir or Path("weights") / name
-    vectors_dir = flags.vectors_dir or Path("golden/vectors") / name
+    name = network_name(Path(checkpoint.name))
+    weights_dir = flags.output_dir or weights_folder(name)
+    vectors_dir = flags.vectors_dir or vectors_folder(name)
     evaluation_dir = flags.evaluation_dir or Path("work/evaluation") / name
     say(f"network     {network.digest}")
     comparison = export(checkpoint, verifier, weights_dir, vectors_dir)

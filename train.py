@@ -9,21 +9,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
 import signal
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-
-from scripts.console.quiet_tensorflow import quiet_stderr
-from scripts.speech.default_data import prepare_default_data
-
-with quiet_stderr():
-    import tensorflow  # noqa: F401
-
+import scripts.console.quiet_tensorflow  # noqa: F401
 from golden.network import FeatureSettings
 from quant_models.augment import AugmentationSettings
 from quant_models.checkpoint import load_checkpoint
@@ -43,6 +34,7 @@ from scripts.console.flags import (
     numbers,
 )
 from scripts.console.progress import progress_bar, say
+from scripts.speech.default_data import prepare_default_data
 
 EXAMPLE = (
     "python train.py --data_dir speech_commands --wanted_words yes,no "

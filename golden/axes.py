@@ -8,7 +8,12 @@ import numpy.typing as npt
 
 from golden.network import FullyConnected, IntegerNetwork
 
-_LAYER_AXES = {1: ("channel",), 2: ("time", "coefficient"), 3: ("time", "coefficient", "channel")}
+_LAYER_AXES = {
+    0: (),
+    1: ("channel",),
+    2: ("time", "coefficient"),
+    3: ("time", "coefficient", "channel"),
+}
 _ARRAY_AXES = {1: ("out",), 2: ("out", "in"), 4: ("out", "kernel_time", "kernel_coefficient", "in")}
 
 

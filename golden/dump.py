@@ -1,14 +1,9 @@
-"""Golden vectors of one clip as text, and the comparer that every rung of the ladder uses.
-
-A dump holds the fingerprint and every layer, before and after its shift. `compare` knows no
-tolerance: a missing layer, another shape, another digest or one differing integer is an error that
-names the place.
-"""
+"""Golden vectors of one clip as text: fingerprint and every layer, before and after its shift."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +14,8 @@ import numpy.typing as npt
 from golden import files, reference
 from golden.archive import read_only
 from golden.axes import layer_axes
+from golden.comparison import Comparison, Layers, Mismatch, compare
 from golden.network import IntegerNetwork
-
-Layers = Mapping[str, npt.NDArray[Any]]
 
 READ_WITH_NUMPY = """\
 import pathlib, numpy as np
@@ -69,78 +63,11 @@ class Dump:
         return self.layers[list(self.layers)[-1]]
 
 
-@dataclass(frozen=True)
-class Mismatch:
-    """The first place where a layer differs; `clip` is None where there is no batch axis.
-
-    `found` is a float only where it is not a whole number.
-    """
-
-    layer: str
-    clip: int | None
-    place: tuple[int, ...]
-    expected: int
-    found: int | float
-    differing: int
-    values: int
-
-    def __str__(self) -> str:
-        names = ("clip", *layer_axes(len(self.place)))
-        indices = (self.clip, *self.place)
-        place = ", ".join(
-            f"{name} {index}"
-            for name, index in zip(names, indices, strict=True)
-            if index is not None
-        )
-        return (
-            f"{self.layer}: first difference at {place}: expected {self.expected}, "
-            f"got {self.found}; {self.differing} of {self.values} values differ"
-        )
-
-
-class LayerMismatch(ValueError):
-    """Two sets of layers differ; `mismatch` is None where names, shapes or digests do."""
-
-    def __init__(self, message: str, mismatch: Mismatch | None = None) -> None:
-        super().__init__(message)
-        self.mismatch = mismatch
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What was compared and found equal: the number of clips, and of values in each layer."""
-
-    clips: int
-    values: Mapping[str, int]
-
-    @property
-    def total(self) -> int:
-        return sum(self.values.values())
-
-
-def compare(expected: Layers, found: Layers, *, batched: bool = False) -> Comparison:
-    """Compare every value of two sets of layers, in the order of `expected`.
-
-    Arrays are `[clip][time][coefficient][channel]` if `batched`, else without the clip axis.
-    `expected` holds integers; `found` may hold floats, which are equal only if they are exactly so.
-
-    Raises LayerMismatch (a ValueError) at the first difference, also of names and shapes, and
-    TypeError for arrays that are not numbers.
-    """
-    _expect_same_names(list(expected), list(found))
-    for name, array in expected.items():
-        _expect_same_layer(name, array, found[name], batched)
-    values = {name: array.size for name, array in expected.items()}
-    if not sum(values.values()):
-        raise ValueError("layers: expected at least one value to compare, got none")
-    return Comparison(len(next(iter(expected.values()))) if batched else 1, values)
-
-
 def compare_dumps(expected: Dump, found: Dump) -> Comparison:
     """Compare two dumps: digest, clip, label and answer, then every layer. Raises as `compare`."""
     for key, ours, theirs in zip(_FACTS, _facts(expected), _facts(found), strict=True):
         if ours != theirs and key != "layers":  # which layer is missing says more than how many
-            raise LayerMismatch(f"{key}: expected {ours}, got {theirs}")
+            raise Mismatch(f"{key}: expected {ours}, got {theirs}")
     return compare(expected.layers, found.layers)
 
 
@@ -193,42 +120,6 @@ def parse_dump(text: str, source: str = "dump") -> Dump:
 def read_dump(path: Path) -> Dump:
     """Read a golden vector file; OSError, or ValueError as `parse_dump` gives it."""
     return parse_dump(files.read_text(path), str(path))
-
-
-def _expect_same_names(expected: Sequence[str], found: Sequence[str]) -> None:
-    for name in expected:
-        if name not in found:
-            raise LayerMismatch(
-                f"{name}: expected this layer, found only {', '.join(found) or 'none'}"
-            )
-    for name in found:
-        if name not in expected:
-            raise LayerMismatch(f"{name}: expected no such layer, only {', '.join(expected)}")
-
-
-def _expect_same_layer(
-    name: str, expected: npt.NDArray[Any], found: npt.NDArray[Any], batched: bool
-) -> None:
-    if not np.issubdtype(expected.dtype, np.integer):
-        raise TypeError(f"{name}: expected integers to compare with, got {expected.dtype}")
-    if found.dtype.kind not in "iuf":
-        raise TypeError(f"{name}: expected numbers, got {found.dtype}")
-    if expected.shape != found.shape:
-        raise LayerMismatch(f"{name}: expected shape {expected.shape}, got {found.shape}")
-    differs = expected != found
-    if differs.any():
-        index = tuple(int(i) for i in np.unravel_index(np.argmax(differs), differs.shape))
-        value = found[index].item()
-        mismatch = Mismatch(
-            layer=name,
-            clip=index[0] if batched else None,
-            place=index[1:] if batched else index,
-            expected=int(expected[index]),
-            found=int(value) if value == value // 1 else value,
-            differing=int(differs.sum()),
-            values=differs.size,
-        )
-        raise LayerMismatch(str(mismatch), mismatch)
 
 
 def _facts(dump: Dump) -> tuple[str, int, str, str, int]:

@@ -1,7 +1,7 @@
 """`evidence.json`: what was compared with what, over how many values, with which tools and bytes.
 
 Nothing in it depends on when or where it was written: equal runs give equal bytes. It can state no
-mismatch, because `golden.dump.compare` raises at the first one.
+mismatch, because `golden.comparison.compare` raises at the first one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from golden.dump import Comparison
+from golden.comparison import Comparison
 
 
 @dataclass(frozen=True)

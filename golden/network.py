@@ -31,6 +31,7 @@ INPUT_MIN = -32
 INPUT_MAX = 31
 BIAS_MIN = -(2**31)
 BIAS_MAX = 2**31 - 1
+_INT64_MAX = 2**63 - 1
 
 Shape = tuple[int, ...]
 
@@ -217,6 +218,9 @@ class IntegerNetwork:
                 f"labels: expected one for each of the outputs {shapes[self.nodes[-1].name]} "
                 f"of {self.nodes[-1].name}, got {len(self.labels)}"
             )
+        for name, reach in self.magnitudes.items():
+            if reach > _INT64_MAX:
+                raise ValueError(f"{name}: expected sums that fit 64 bits, they may reach {reach}")
 
     @cached_property
     def shapes(self) -> Mapping[str, Shape]:
@@ -230,6 +234,24 @@ class IntegerNetwork:
                 raise ValueError(f"{node.name}.input: expected an earlier node, got {node.input!r}")
             shapes[node.name] = node.output_shape(shapes[node.input])
         return shapes
+
+    @cached_property
+    def magnitudes(self) -> Mapping[str, int]:
+        """A bound on the absolute value of all that each node computes, sums in any order included.
+
+        Coarse: it takes every input of a node to be as large as the largest can be.
+        """
+        reach = {INPUT_NAME: max(-INPUT_MIN, INPUT_MAX)}
+        for node in self.nodes:
+            reach[node.name] = reach[node.input]
+            if isinstance(node, WeightedNode):
+                weights = np.abs(node.weights.astype(np.int64))
+                reach[node.name] *= int(weights.reshape(len(weights), -1).sum(axis=1).max())
+            if isinstance(node, FullyConnected):
+                reach[node.name] += int(np.abs(node.biases.astype(np.int64)).max())
+            if isinstance(node, ShiftRelu):
+                reach[node.name] >>= node.shift
+        return reach
 
     @cached_property
     def digest(self) -> str:

@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from golden import dump, reference
-from golden.dump import Comparison
+from golden import reference
+from golden.comparison import Comparison, compare
 from golden.network import INPUT_NAME, IntegerNetwork
 from quant_models.checkpoint import Checkpoint
 from quant_models.ds_cnn import DsCnn
@@ -51,14 +51,14 @@ class Verifier:
         self._model.assign_parameters(checkpoint.parameters)
 
     def compare(self, fingerprints: npt.NDArray[np.int8]) -> tuple[Comparison, reference.Inference]:
-        """Compare all layers of a batch; `dump.LayerMismatch` names the first difference."""
+        """Compare all layers of a batch; Mismatch names the first difference."""
         inference = reference.run(self.network, fingerprints)
         values = self._model.layer_values(fingerprints, inspect=True)
         found = {INPUT_NAME: fingerprints}
         for node in self.network.nodes:
             shape = (len(fingerprints), *self.network.shapes[node.name])
             found[node.name] = keras.ops.convert_to_numpy(values[node.name]).reshape(shape)
-        return dump.compare(inference.layers, found, batched=True), inference
+        return compare(inference.layers, found, batched=True), inference
 
     def compare_all(
         self,
@@ -66,18 +66,21 @@ class Verifier:
         progress: Callable[[int, int], None] | None = None,
     ) -> tuple[Comparison, npt.NDArray[np.int64]]:
         """Compare all layers of any number of clips; return the counts and the predicted labels."""
-        clips = 0
-        values: dict[str, int] = {}
+        comparison = Comparison(0, {})
         predicted = []
         for start in range(0, len(fingerprints), _BATCH):
-            comparison, inference = self.compare(fingerprints[start : start + _BATCH])
-            clips += comparison.clips
-            for name, count in comparison.values.items():
-                values[name] = values.get(name, 0) + count
+            part, inference = self.compare(fingerprints[start : start + _BATCH])
+            comparison = comparison.more_clips(part)
             predicted.append(inference.label_indices)
             if progress is not None:
-                progress(clips, len(fingerprints))
-        return Comparison(clips, values), np.concatenate(predicted)
+                progress(comparison.clips, len(fingerprints))
+        return comparison, np.concatenate(predicted)
+
+    def answers(self, fingerprints: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
+        """Return the index of the largest logit as Keras computes it; ties go to the lowest."""
+        parts = np.split(fingerprints, range(_BATCH, len(fingerprints), _BATCH))
+        labels = [keras.ops.argmax(self._model(part), axis=1) for part in parts]
+        return np.concatenate([keras.ops.convert_to_numpy(part) for part in labels], dtype=np.int64)
 
     def evaluate(
         self,

@@ -17,20 +17,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-
-from scripts.console.quiet_tensorflow import quiet_stderr
-
-with quiet_stderr():
-    import tensorflow  # noqa: F401
-
 import numpy as np
 import numpy.typing as npt
 import soundfile
 from rich.table import Table
 
+import scripts.console.quiet_tensorflow  # noqa: F401
 from golden import files, reference
+from golden.comparison import Mismatch
 from golden.evidence import json_bytes
 from golden.network import FeatureSettings
 from quant_models.checkpoint import Checkpoint, load_checkpoint
@@ -162,6 +156,8 @@ def run_quant_test(checkpoint: Path, test_dir: Path, folder: Path) -> None:
     for name in ("output_dir", "vectors_dir", "evaluation_dir", "cache_dir"):
         command += [f"--{name}", str(folder / name)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode == 1:
+        raise Mismatch(f"quant_test.py: {result.stderr.strip()}")
     if result.returncode != 0:
         raise ValueError(f"quant_test.py: expected to succeed, got: {result.stderr.strip()}")
 

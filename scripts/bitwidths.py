@@ -6,8 +6,9 @@ network or in work/cache/proven_ranges. What was
 observed on clips or golden cases stands beside them, and no width ever follows from it.
 
 Writes bit_widths.json (read by programs), bit_widths.csv (the same, without single channels),
-summary.csv (for the designer's spreadsheet), and the witnesses as golden cases: witnesses.npz,
-witnesses.csv. With data or --figures it also draws all ranges of each signal.
+summary.csv (for the designer's spreadsheet), and golden cases of inputs that no clip replaces: the
+witnesses (witnesses.npz, witnesses.csv), and ties of the largest logit (ties.npz). With data or
+--figures it also draws all ranges of each signal.
 """
 
 from __future__ import annotations
@@ -29,10 +30,13 @@ from dataflow.proof.witness_vectors import witness_cases, witness_text
 from dataflow.widths.width_csv import csv_text, summary_text
 from dataflow.widths.width_report import WidthReport, json_text, report
 from golden import files
-from golden.cases import read_cases
+from golden.cases import Cases, read_cases
 from golden.network import FeatureSettings, IntegerNetwork
+from golden.ties import FILE_NAME as TIES_FILE
+from golden.ties import count_text, ties_of
 from scripts.console import report_tables as tables
 from scripts.console.command_line import Parser, require_exclusive, run_command
+from scripts.console.places import network_name
 
 READ_CLIPS = 256  # clips read and turned into fingerprints at a time
 
@@ -45,16 +49,18 @@ def main() -> None:
     proven, origin = _proven_ranges(flags, network)
     made = report(network, proven, batches)
     contents = _files(made, flags.figures)
-    folder = flags.output_dir or Path("work/bitwidths") / _name(flags.network)
+    folder = flags.output_dir or Path("work/bitwidths") / network_name(flags.network)
     paths = {folder / name: content for name, content in contents.items()}
     vectors = flags.vectors_dir or folder
-    witnesses = _witnesses(made)
-    paths |= {vectors / name: content for name, content in witnesses.items()}
+    ties = ties_of(network, vectors)
+    inputs = _inputs(made, ties)
+    paths |= {vectors / name: content for name, content in inputs.items()}
     files.write_together(paths)
     _print_report(flags.network, origin, made)
+    print(f"Golden cases: {count_text(ties)}")
     print(f"Written to {folder}: {', '.join(contents)}")
-    if witnesses:
-        print(f"Written to {vectors}: {', '.join(witnesses)}")
+    if inputs:
+        print(f"Written to {vectors}: {', '.join(inputs)}")
 
 
 def _parse() -> argparse.Namespace:
@@ -72,7 +78,7 @@ def _parse() -> argparse.Namespace:
         type=Path,
         help="where the files go; without it work/bitwidths/<name of the network>",
     )
-    add("--vectors_dir", type=Path, help="where the witnesses go; without it to the other files")
+    add("--vectors_dir", type=Path, help="where the golden cases go; without it to the other files")
     add("--interval_only", action="store_true", help="prove nothing: interval bounds alone")
     add(
         "--prove_again",
@@ -184,11 +190,13 @@ def _files(made: WidthReport, figures: bool) -> dict[str, bytes]:
     return contents
 
 
-def _witnesses(made: WidthReport) -> dict[str, bytes]:
-    """Return the golden cases of a proof and their list, by the names of the files."""
+def _inputs(made: WidthReport, ties: Cases) -> dict[str, bytes]:
+    """Return the golden cases of a proof, their list, and ties, by the names of the files."""
+    contents = {TIES_FILE: ties.to_bytes()} if len(ties.fingerprints) else {}
     if made.proven is None:
-        return {}
+        return contents
     return {
+        **contents,
         "witnesses.npz": witness_cases(made.network, made.proven).to_bytes(),
         "witnesses.csv": witness_text(made.proven).encode(),
     }
@@ -200,11 +208,6 @@ def _figures(made: WidthReport) -> dict[str, bytes]:
 
     layers = {f"{layer.name}.png": layer_figure(made, layer.name) for layer in made.widths}
     return {"overview.png": overview_figure(made)} | layers
-
-
-def _name(network: Path) -> str:
-    """Name a network after its file, or after its folder where the file is just `network.npz`."""
-    return network.resolve().parent.name if network.stem == "network" else network.stem
 
 
 def _print_report(network: Path, origin: str, made: WidthReport) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from golden.comparison import Mismatch
 from golden.export import check_export
 from scripts.console.command_line import Parser, run_command
 from scripts.console.progress import CONSOLE, say
@@ -44,12 +45,14 @@ def main() -> None:
 
 
 def step(title: str, command: list[str]) -> None:
-    """Print a title and a command, then run it; ValueError if it fails."""
+    """Print a title and a command, then run it; Mismatch or ValueError if it fails."""
     CONSOLE.rule(title, align="left")
     say("$ " + " ".join(command))
     sys.stdout.flush()
     runnable = [sys.executable if word == "python" else word for word in command]
     result = subprocess.run(runnable, check=False)
+    if result.returncode == 1:
+        raise Mismatch(f"{command[1]}: ended with exit status 1")
     if result.returncode != 0:
         raise ValueError(f"{command[1]}: expected to succeed, exit status {result.returncode}")
 

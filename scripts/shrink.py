@@ -11,21 +11,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-
-from scripts.console.quiet_tensorflow import quiet_stderr
-
-with quiet_stderr():
-    import tensorflow  # noqa: F401
-
 from rich.table import Table
 
+import scripts.console.quiet_tensorflow  # noqa: F401
 from dataflow.proof.range_store import choose_ranges
 from dataflow.ranges.intervals import Ranges
 from dataflow.widths.shrinking import (

@@ -1,11 +1,11 @@
 """Run clips through the accelerator's RTL and compare every value of every layer.
 
-Takes the clips of TEST_DIR (one folder a word), the golden cases of the network, or the inputs that
-drive its signals to their proven extremes, sends them back to back, and compares the sums of every
-layer, the values between the layers, the logits and the label with golden.reference, and the cycles
-with dataflow.hardware.accelerator_schedule. At a mismatch it prints the first value in time that is
-wrong, reduces the clip to a few numbers that still show it, and leaves a waveform around the place;
-exit status 1.
+Takes the clips of TEST_DIR (one folder a word), the golden cases of the network and the ties beside
+them, or the inputs that drive its signals to their proven extremes, sends them back to back, and
+compares the sums of every layer, the values between the layers, the logits and the label with
+golden.reference, and the cycles with dataflow.hardware.accelerator_schedule. At a mismatch it names
+the first value in time that is wrong, reduces the clip to a few numbers that still show it, and
+leaves a waveform around the place; exit status 1.
 """
 
 from __future__ import annotations
@@ -30,16 +30,20 @@ from dataflow.proof.range_store import (
 )
 from golden import files
 from golden.cases import read_cases
+from golden.comparison import Mismatch
 from golden.evidence import json_bytes
 from golden.network import IntegerNetwork
+from golden.ties import FILE_NAME as TIES_FILE
+from golden.ties import ties_of
 from quant_models.dataset import read_test_folder
 from quant_models.feature_cache import FeatureCache
 from scripts.console.command_line import Parser, require_exclusive, run_command
 from scripts.console.flags import add_widths_flag
+from scripts.console.places import golden_cases, network_name
 from scripts.console.progress import CONSOLE, progress_bar, say
 from scripts.simulation.accelerator_simulation import SIMULATORS, AcceleratorSimulator
 from scripts.simulation.divergence import Divergence, minimise
-from scripts.simulation.rtl_comparison import Comparison, compare, compare_chunk
+from scripts.simulation.rtl_comparison import Simulated, compare, compare_chunk
 from scripts.simulation.witness_replay import print_accumulators, replay
 
 EXAMPLE = "scripts/simulate.py --network weights/NAME/network.npz --test_dir speech_commands_test"
@@ -51,12 +55,12 @@ def main() -> None:
     flags = _parse()
     started = time.monotonic()
     network = IntegerNetwork.load(flags.network)
-    name = flags.network.resolve().parent.name
-    cases = flags.cases or Path("golden/vectors") / name / "cases.npz"
+    name = network_name(flags.network)
+    cases = flags.cases or golden_cases(flags.network)
     chosen = choose_ranges(flags.network, network, flags.widths, cases)
     accelerator = accelerator_of(network, chosen, flags.config)
     schedule = predict(accelerator)
-    fingerprints = _fingerprints(flags, network, cases)[: flags.clips]
+    fingerprints = _fingerprints(flags, network, cases)
     if not len(fingerprints):
         raise ValueError("clips: expected at least one, got none")
     output = flags.output_dir or Path("work/simulation") / name / accelerator.configuration.name
@@ -64,26 +68,26 @@ def main() -> None:
         simulator = AcceleratorSimulator(accelerator, flags.simulator, flags.rtl_dir)
     options = {"gap_percent": flags.gap_percent, "stall_percent": flags.stall_percent}
     with progress_bar("clips") as progress:
-        comparison, divergence = compare(simulator, fingerprints, progress, **options)
+        simulated, divergence = compare(simulator, fingerprints, progress, **options)
     if divergence is not None:
         _explain(simulator, fingerprints, divergence, options, flags.waves or output / "waves.fst")
-        raise SystemExit(1)
+        raise Mismatch(str(divergence))
     if flags.waves is not None:
         tracing = AcceleratorSimulator(accelerator, flags.simulator, flags.rtl_dir, trace=True)
         tracing.run(fingerprints[:2], waves=flags.waves, **options)
         say(f"Waveform of the first clips: {flags.waves}")
-    _print(comparison, schedule, flags, time.monotonic() - started)
+    _print(simulated, schedule, flags, time.monotonic() - started)
     say(f"{'widths':<15} {chosen.origin}")
     if flags.witnesses:
         proven = require_proven_ranges(flags.network, network)
         print_accumulators(replay(simulator, proven), "accumulators on the witnesses")
-    summary = summary_json(comparison, schedule, flags.simulator, options)
+    summary = summary_json(simulated, schedule, flags.simulator, options)
     files.write_bytes(output / "summary.json", summary)
     say(f"Details: {output / 'summary.json'}")
 
 
 def summary_json(
-    comparison: Comparison, schedule: Schedule, simulator: str, options: dict[str, int]
+    simulated: Simulated, schedule: Schedule, simulator: str, options: dict[str, int]
 ) -> bytes:
     """Return what was compared and the cycles, for other tools. Holds no time of day or speed."""
     configuration = schedule.accelerator.configuration
@@ -94,17 +98,17 @@ def summary_json(
             "widths": schedule.accelerator.ranges_origin,
             "simulator": simulator,
             **options,
-            "clips": comparison.clips,
-            "values_compared": comparison.values,
-            "values_compared_total": comparison.total,
+            "clips": simulated.comparison.clips,
+            "values_compared": dict(simulated.comparison.values),
+            "values_compared_total": simulated.comparison.total,
             "mismatches": 0,
             "cycles_per_frame": {
                 "predicted": schedule.interval,
-                "simulated": sorted(comparison.intervals),
+                "simulated": sorted(simulated.intervals),
             },
             "latency_cycles": {
                 "predicted": schedule.latency,
-                "simulated": sorted(comparison.latencies),
+                "simulated": sorted(simulated.latencies),
             },
             "utilisation": schedule.utilisation,
         }
@@ -131,7 +135,7 @@ def _parse() -> argparse.Namespace:
     )
     add("--simulator", choices=SIMULATORS, default="verilator", help="which simulator runs")
     add("--rtl_dir", type=Path, default=Path("rtl_ref"), help="folder of the Verilog")
-    add("--clips", type=int, help="only the first so many clips")
+    add("--clips", type=int, help="only the first so many clips, and all ties")
     add("--gap_percent", type=int, default=0, help="cycles in which the source pauses")
     add("--stall_percent", type=int, default=0, help="cycles in which the sink stalls")
     add("--waves", type=Path, help="write a waveform to this .fst file")
@@ -158,15 +162,18 @@ def _parse() -> argparse.Namespace:
 def _fingerprints(
     flags: argparse.Namespace, network: IntegerNetwork, cases: Path
 ) -> npt.NDArray[np.int8]:
-    """Return the fingerprints of all clips: those of other words after those of the labels."""
+    """Return what to run: other words after the words of the labels, ties after golden cases."""
     if flags.witnesses:
-        return require_proven_ranges(flags.network, network).fingerprints
+        return require_proven_ranges(flags.network, network).fingerprints[: flags.clips]
     if flags.test_dir is None:
-        return read_cases(cases, network).fingerprints
+        clips = read_cases(cases, network).fingerprints[: flags.clips]
+        stored = (cases.parent / TIES_FILE).is_file()
+        ties = [ties_of(network, cases.parent).fingerprints] if stored else []
+        return np.concatenate([clips, *ties])
     cache = FeatureCache(flags.cache_dir)
     with progress_bar("features") as progress:
         parts = read_test_folder(flags.test_dir, network.labels, network.features, cache, progress)
-    return np.concatenate([part.fingerprints for part in parts])
+    return np.concatenate([part.fingerprints for part in parts])[: flags.clips]
 
 
 def _explain(
@@ -176,8 +183,7 @@ def _explain(
     options: dict[str, int],
     waves: Path,
 ) -> None:
-    """Print the divergence, reduce the clip, and write the waveform around the place."""
-    say(f"MISMATCH: {divergence}")
+    """Reduce the clip, print what is left of it, and write the waveform around the place."""
     context = fingerprints[max(divergence.clip - 1, 0) : divergence.clip + 1]
 
     def run(clips: npt.NDArray[np.int8]) -> Divergence | None:
@@ -216,34 +222,34 @@ def _print_input(small: npt.NDArray[np.int8], divergence: Divergence, clips: int
 
 
 def _print(
-    comparison: Comparison, schedule: Schedule, flags: argparse.Namespace, seconds: float
+    simulated: Simulated, schedule: Schedule, flags: argparse.Namespace, seconds: float
 ) -> None:
     accelerator = schedule.accelerator
     table = Table(title=f"{accelerator.configuration.name} in {flags.simulator}")
     table.add_column("layer")
     table.add_column("values compared", justify="right")
     table.add_column("mismatches", justify="right")
-    for stream, count in comparison.values.items():
+    for stream, count in simulated.comparison.values.items():
         layer = accelerator.layer_names.get(stream, "logits and label")
         table.add_row(layer, f"{count:,}", "0")
     CONSOLE.print(table)
-    simulated = _span(comparison.intervals)
+    cycles = _span(simulated.intervals)
     free = not flags.gap_percent and not flags.stall_percent
     rows: Sequence[tuple[str, Any]] = (
-        ("clips", f"{comparison.clips:,}"),
-        ("values", f"{comparison.total:,}, 0 mismatches"),
-        ("cycles a frame", f"{simulated} (predicted {schedule.interval:,} at full rate)"),
-        ("latency", f"{_span(comparison.latencies)} cycles (predicted {schedule.latency:,})"),
+        ("clips", f"{simulated.comparison.clips:,}"),
+        ("values", f"{simulated.comparison.total:,}, 0 mismatches"),
+        ("cycles a frame", f"{cycles} (predicted {schedule.interval:,} at full rate)"),
+        ("latency", f"{_span(simulated.latencies)} cycles (predicted {schedule.latency:,})"),
         ("utilisation", ", ".join(f"{k} {v:.1%}" for k, v in schedule.utilisation.items())),
         ("time", f"{seconds:.1f} s, features and compiling included"),
     )
     for title, text in rows:
         say(f"{title:<15} {text}")
-    if free and (comparison.intervals | {schedule.interval}) != {schedule.interval}:
-        raise ValueError(f"cycles: expected {schedule.interval} a frame, got {simulated}")
-    if free and comparison.latencies != {schedule.latency}:
-        raise ValueError(
-            f"latency: expected {schedule.latency} cycles, got {_span(comparison.latencies)}"
+    if free and (simulated.intervals | {schedule.interval}) != {schedule.interval}:
+        raise Mismatch(f"cycles: expected {schedule.interval} a frame, got {cycles}")
+    if free and simulated.latencies != {schedule.latency}:
+        raise Mismatch(
+            f"latency: expected {schedule.latency} cycles, got {_span(simulated.latencies)}"
         )
 
 

@@ -32,9 +32,11 @@ from dataflow.proof.range_store import choose_ranges
 from dataflow.ranges.intervals import Ranges
 from golden import files, reference
 from golden.cases import read_cases
+from golden.comparison import Mismatch
 from golden.network import IntegerNetwork
 from scripts.console.command_line import Parser, run_command
 from scripts.console.flags import add_widths_flag
+from scripts.console.places import golden_cases, network_name
 from scripts.simulation.rtl_simulation import (
     RESULTS_FILE,
     SimulationResult,
@@ -66,17 +68,15 @@ def main() -> None:
     require_icarus()
     network = IntegerNetwork.load(flags.network)
     layer = pointwise_layer(network)
-    name = flags.network.resolve().parent.name
-    cases = flags.cases or Path("golden/vectors") / name / "cases.npz"
+    name = network_name(flags.network)
+    cases = flags.cases or golden_cases(flags.network)
     folder = flags.build_dir or Path("work/build/pointwise_conv") / name
     pixels = _pixels(network, layer, cases, flags.pixels)
     chosen = choose_ranges(flags.network, network, flags.widths, cases)
     prepare_pointwise(folder, network, pixels, chosen.ranges)
     result = simulate("pointwise_conv", BENCH, folder, SCENARIOS, flags.waves)
     if result.failed:
-        raise ValueError(
-            f"{folder}: {result.failed} of {result.ran} scenarios fail: {_why(result)}"
-        )
+        raise Mismatch(f"{folder}: {result.failed} of {result.ran} scenarios fail: {_why(result)}")
     totals = _totals(result, layer, len(pixels))
     files.write_text(folder / "summary.json", json.dumps(totals, indent=2) + "\n")
     _print_result(flags.network, cases, layer, totals)

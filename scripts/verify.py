@@ -2,53 +2,47 @@
 
 Runs the clips that the checkpoint carries through the Keras forward pass, the integer reference,
 the compiled C program, the RTL in Icarus and Verilator, and the netlist that Yosys makes of it,
-compares each with the reference without tolerance, and writes evidence.json: the digests of
-everything that was run, the versions of the tools, and how many values were compared. All but the
-netlist also get the witnesses of the proven ranges, where they are stored: inputs that drive every
-signal to its extremes. The first difference ends it: exit status 1.
+compares each with the reference without tolerance, the label included, and writes evidence.json:
+the digests of everything that was run, the versions of the tools, and how many values were
+compared. Besides the clips run ties, inputs whose largest logit comes more than once, and where
+they are stored the witnesses of the proven ranges, inputs that drive every signal to its extremes.
+The first difference ends it: exit status 1.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-from collections.abc import Callable, Iterator
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-
-from dataflow.hardware.accelerator import accelerator_of
-from scripts.console.flags import add_widths_flag
-from scripts.console.quiet_tensorflow import quiet_stderr
-
-with quiet_stderr():
-    import tensorflow  # noqa: F401
 
 import numpy as np
 import numpy.typing as npt
 from rich.table import Table
 
-from dataflow.hardware.accelerator import Accelerator
+import scripts.console.quiet_tensorflow  # noqa: F401
+from dataflow.hardware.accelerator import Accelerator, accelerator_of
 from dataflow.hardware.build_folder import accelerator_files, write_accelerator
 from dataflow.proof.proven_ranges import ProvenRanges
 from dataflow.proof.range_store import choose_ranges, find_proven_ranges
-from golden import dump, files, reference
+from golden import files, reference
 from golden.c_program import inference_program
-from golden.dump import Comparison
+from golden.comparison import Comparison, compare, comparing
 from golden.evidence import Rung, evidence_bytes, package_versions
 from golden.export import check_export
 from golden.network import IntegerNetwork
+from golden.ties import FILE_NAME as TIES_FILE
+from golden.ties import count_text, ties_of
 from quant_models.checkpoint import Checkpoint, load_checkpoint
 from quant_models.evaluation import Verifier
 from scripts.console.command_line import Parser, comma_separated, run_command
-from scripts.console.places import RTL_FOLDER
+from scripts.console.flags import add_widths_flag
+from scripts.console.places import RTL_FOLDER, network_name, vectors_folder
 from scripts.console.progress import CONSOLE, say
 from scripts.simulation.accelerator_simulation import AcceleratorSimulator
 from scripts.simulation.c_inference import run_c
-from scripts.simulation.rtl_comparison import Mismatch, check
+from scripts.simulation.rtl_comparison import check
 from scripts.simulation.witness_replay import print_accumulators, replay
 from scripts.synthesis import ice40, netlist_simulation
 from scripts.synthesis.netlist_simulation import NetlistSimulator
@@ -58,67 +52,188 @@ EXAMPLE = "scripts/verify.py weights/NAME/NAME.npz"
 PACKAGES = ("keras", "numpy", "tensorflow-cpu")
 TOOLS = ("cc", "iverilog", "verilator", "yosys")
 REFERENCE = "golden.reference"
+CLIPS, WITNESSES, TIES = "clips", "witnesses", "ties"
+
+Fingerprints = npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """What is verified: the checkpoint, its network, the clips, and where to build.
+    """What a rung is given: the checkpoint, all inputs, how many of them slow rungs take.
 
-    `proven` are the stored ranges of the network, if there are any.
+    `proven` are the stored ranges of the network, if there are any; `folder` is where to build.
     """
 
     checkpoint: Checkpoint
     verifier: Verifier
+    ties: Fingerprints
+    proven: ProvenRanges | None
     folder: Path
-    proven: ProvenRanges | None = None
+    icarus_clips: int = 4
+    netlist_clips: int = 100
 
     @property
     def network(self) -> IntegerNetwork:
         return self.verifier.network
 
     @property
-    def clips(self) -> npt.NDArray[np.int8]:
-        return self.checkpoint.cases
+    def inputs(self) -> Mapping[str, Fingerprints]:
+        """Everything there is to run."""
+        witnesses = {} if self.proven is None else {WITNESSES: self.proven.fingerprints}
+        ties = {TIES: self.ties} if len(self.ties) else {}
+        return {CLIPS: self.checkpoint.cases, **witnesses, **ties}
+
+    def few_inputs(self, count: int) -> Mapping[str, Fingerprints]:
+        """The first clips and ties, as many of each, for what takes its time."""
+        return {name: self.inputs[name][:count] for name in (CLIPS, TIES) if name in self.inputs}
+
+
+@dataclass(frozen=True, eq=False)
+class Design(Subject):
+    """A subject in one configuration of the hardware."""
+
+    accelerator: Accelerator = dataclasses.field(kw_only=True)
 
     @property
-    def inputs(self) -> dict[str, npt.NDArray[np.int8]]:
-        """All that is run, by what a rung's name says of it."""
-        witnesses = {} if self.proven is None else {", witnesses": self.proven.fingerprints}
-        return {"": self.clips, **witnesses}
+    def name(self) -> str:
+        """Name of the configuration."""
+        return self.accelerator.configuration.name
+
+
+# ---- The rungs ---------------------------------------------------------------------------------
+
+
+def keras_forward_pass(subject: Subject) -> Rung:
+    """The reference against what was trained: every layer, and the label."""
+
+    def run(fingerprints: Fingerprints) -> Comparison:
+        layers, expected = subject.verifier.compare_all(fingerprints)
+        found = subject.verifier.answers(fingerprints)
+        return layers.more_layers(compare({"label": expected}, {"label": found}, batched=True))
+
+    return Rung(REFERENCE, "Keras forward pass", _over(subject.inputs, "Keras forward pass", run))
+
+
+def compiled_c(subject: Subject) -> Rung:
+    """The C program around weight.h: every layer, and the label."""
+
+    def run(fingerprints: Fingerprints) -> Comparison:
+        expected = reference.run(subject.network, fingerprints)
+        layers = {**expected.layers, "label": expected.label_indices}
+        return compare(layers, run_c(subject.network, fingerprints), batched=True)
+
+    return Rung("compiled C", REFERENCE, _over(subject.inputs, "compiled C", run))
+
+
+def rtl_in_icarus(design: Design) -> Rung:
+    """The RTL with unknown bits, which is slow: every stream of a few inputs, and the cycles."""
+    simulator = AcceleratorSimulator(design.accelerator, "icarus")
+    inputs = design.few_inputs(design.icarus_clips)
+    return _simulated(f"RTL {design.name}, icarus", simulator, inputs)
+
+
+def rtl_in_verilator(design: Design) -> Rung:
+    """The RTL at full speed: every stream of all inputs, the cycles, how far accumulators go."""
+    simulator = AcceleratorSimulator(design.accelerator)
+    rung = _simulated(f"RTL {design.name}, verilator", simulator, design.inputs)
+    if design.proven is not None:
+        reached = replay(simulator, design.proven)
+        print_accumulators(reached, f"{design.name}: accumulators on the witnesses")
+    return rung
+
+
+def ice40_netlist(design: Design) -> Rung:
+    """What Yosys makes of the RTL: the output stream, which is all that a netlist shows."""
+    folder = design.folder / design.name
+    write_accelerator(design.accelerator, folder)
+    ice40.synthesise(top_design(folder))
+    simulator = NetlistSimulator(design.accelerator, netlist_simulation.ICE40, folder)
+    inputs = design.few_inputs(design.netlist_clips)
+    return _simulated(f"netlist {design.name}, iCE40", simulator, inputs)
+
+
+# The ladder, from below; what computes with the network itself, and what each configuration does.
+LADDER: tuple[Callable[[Subject], Rung], ...] = (
+    keras_forward_pass,  # rung 1 against 2, golden.reference
+    compiled_c,  # rung 3
+)
+HARDWARE_LADDER: tuple[Callable[[Design], Rung], ...] = (
+    rtl_in_icarus,  # rung 4
+    rtl_in_verilator,  # rung 4
+    ice40_netlist,  # rung 5
+)
+
+
+def climb(subject: Subject, designs: list[Design]) -> Iterator[Rung]:
+    """Climb the whole ladder; Mismatch at the first difference."""
+    for step in LADDER:
+        with CONSOLE.status(step.__name__):
+            yield step(subject)
+    for design in designs:
+        for hardware_step in HARDWARE_LADDER:
+            with CONSOLE.status(f"{hardware_step.__name__}, {design.name}"):
+                yield hardware_step(design)
+
+
+def _over(
+    inputs: Mapping[str, Fingerprints], title: str, run: Callable[[Fingerprints], Comparison]
+) -> Comparison:
+    """Compare all inputs; a mismatch says what was run, and on which of them."""
+    total = Comparison(0, {})
+    for name, fingerprints in inputs.items():
+        with comparing(f"{title}, {name}"):
+            total = total.more_clips(run(fingerprints))
+    return total
+
+
+def _simulated(
+    name: str,
+    simulator: AcceleratorSimulator | NetlistSimulator,
+    inputs: Mapping[str, Fingerprints],
+) -> Rung:
+    return Rung(name, REFERENCE, _over(inputs, name, lambda clips: check(simulator, clips)))
+
+
+# ---- The command -------------------------------------------------------------------------------
 
 
 def main() -> None:
     """Parse, climb the ladder, write the evidence."""
     flags = _parse()
     checkpoint = load_checkpoint(flags.checkpoint)
-    name = checkpoint.name.removesuffix(".npz")
-    folder = flags.output_dir or Path("work/verification") / name
+    name = network_name(Path(checkpoint.name))
+    vectors = flags.vectors_dir or vectors_folder(name)
     network = checkpoint.network()
     stored = find_proven_ranges(flags.checkpoint, network)
-    subject = Subject(checkpoint, Verifier(checkpoint), folder, stored and stored[0])
-    say(f"network {network.digest}")
-    _check_stored_export(
-        subject, flags.checkpoint.parent, flags.vectors_dir or Path("golden/vectors") / name
+    ties = ties_of(network, vectors)
+    subject = Subject(
+        checkpoint=checkpoint,
+        verifier=Verifier(checkpoint),
+        ties=ties.fingerprints,
+        proven=stored and stored[0],
+        folder=flags.output_dir or Path("work/verification") / name,
+        icarus_clips=flags.icarus_clips,
+        netlist_clips=flags.netlist_clips,
     )
+    say(f"network {network.digest}")
+    _check_stored_export(subject, flags.checkpoint.parent, vectors)
     chosen = choose_ranges(flags.checkpoint, network, flags.widths, flags.cases)
     say(f"widths  {chosen.origin}")
-    accelerators = [accelerator_of(network, chosen, config) for config in flags.configs]
-    rungs: list[Rung] = []
-    artefacts: dict[str, bytes] = {checkpoint.name: checkpoint.to_bytes(), **_sources()}
-    try:
-        for title, climb in _ladder(subject, accelerators, flags, artefacts):
-            with CONSOLE.status(title):
-                rungs.append(climb())
-            counts = rungs[-1].comparison
-            say(f"  {rungs[-1].name:<36} {counts.clips:>6,} clips {counts.total:>12,} values")
-    except (Mismatch, dump.LayerMismatch) as error:
-        say(f"MISMATCH: {error}")
-        raise SystemExit(1) from None
+    say(f"inputs  {', '.join(f'{len(some):,} {what}' for what, some in subject.inputs.items())}")
+    say(f"ties    {count_text(ties)}")
+    accelerators = [accelerator_of(network, chosen, text) for text in flags.configs]
+    designs = [_design(subject, accelerator) for accelerator in accelerators]
+    rungs = []
+    for rung in climb(subject, designs):
+        counts = rung.comparison
+        say(f"  {rung.name:<24} {counts.clips:>6,} clips {counts.total:>12,} values")
+        rungs.append(rung)
     versions = {**package_versions(PACKAGES), **tool_versions(*TOOLS)}
+    artefacts = {**_artefacts(subject, designs), TIES_FILE: ties.to_bytes()}
     evidence = evidence_bytes(subject.network.digest, artefacts, rungs, versions)
-    files.write_bytes(folder / "evidence.json", evidence)
+    files.write_bytes(subject.folder / "evidence.json", evidence)
     _print(rungs)
-    say(f"Evidence: {folder / 'evidence.json'}")
+    say(f"Evidence: {subject.folder / 'evidence.json'}")
 
 
 def _parse() -> argparse.Namespace:
@@ -133,8 +248,8 @@ def _parse() -> argparse.Namespace:
     )
     add_widths_flag(parser)
     add("--cases", type=Path, help="golden cases, for --widths observed")
-    add("--icarus_clips", type=int, default=4, help="clips in Icarus, which is slow")
-    add("--netlist_clips", type=int, default=100, help="clips through each netlist")
+    add("--icarus_clips", type=int, default=4, help="clips, and ties, in Icarus, which is slow")
+    add("--netlist_clips", type=int, default=100, help="clips, and ties, through each netlist")
     add("--vectors_dir", type=Path, help="vectors of the export (default: golden/vectors/<name>)")
     add("--output_dir", type=Path, help="evidence (default: work/verification/<name>)")
     flags = parser.parse_args()
@@ -144,77 +259,8 @@ def _parse() -> argparse.Namespace:
     return flags
 
 
-def _ladder(
-    subject: Subject,
-    accelerators: list[Accelerator],
-    flags: argparse.Namespace,
-    artefacts: dict[str, bytes],
-) -> Iterator[tuple[str, Callable[[], Rung]]]:
-    """Yield the rungs from below, each with what to show while it runs."""
-    for what in subject.inputs:
-        yield f"Keras forward pass{what}", partial(_keras, subject, what)
-    artefacts["network.c"] = inference_program(subject.network).encode()
-    for what in subject.inputs:
-        yield f"compiled C{what}", partial(_c, subject, what)
-    if subject.proven is not None:
-        artefacts["proven_ranges.npz"] = subject.proven.to_bytes()
-    for accelerator in accelerators:
-        name = accelerator.configuration.name
-        texts = accelerator_files(accelerator)
-        artefacts |= {f"{name}/{file}": text.encode() for file, text in texts.items()}
-        few, every = flags.icarus_clips, len(subject.clips)
-        yield f"RTL {name} in Icarus", partial(_rtl, subject, accelerator, "icarus", few)
-        yield f"RTL {name} in Verilator", partial(_rtl, subject, accelerator, "verilator", every)
-        if subject.proven is not None:
-            yield f"RTL {name}, witnesses", partial(_witnesses, subject.proven, accelerator)
-        climb = partial(_netlist, subject, accelerator, flags.netlist_clips, artefacts)
-        yield f"netlist {name}", climb
-
-
-def _keras(subject: Subject, what: str) -> Rung:
-    comparison, _ = subject.verifier.compare_all(subject.inputs[what])
-    return Rung(f"{REFERENCE}{what}", "Keras forward pass", comparison)
-
-
-def _c(subject: Subject, what: str) -> Rung:
-    clips = subject.inputs[what]
-    expected = reference.run(subject.network, clips).layers
-    comparison = dump.compare(expected, run_c(subject.network, clips), batched=True)
-    return Rung(f"compiled C{what}", REFERENCE, comparison)
-
-
-def _rtl(subject: Subject, accelerator: Accelerator, simulator: str, clips: int) -> Rung:
-    """Compare every stream, and the cycles from answer to answer with the prediction."""
-    name = accelerator.configuration.name
-    compiled = AcceleratorSimulator(accelerator, simulator)
-    comparison = check(compiled, subject.clips[:clips], f"RTL, {simulator}")
-    counts = Comparison(comparison.clips, comparison.values)
-    return Rung(f"RTL {name}, {simulator}", REFERENCE, counts)
-
-
-def _witnesses(proven: ProvenRanges, accelerator: Accelerator) -> Rung:
-    """Compare every stream on all witnesses, and how far they drive the accumulators."""
-    name = accelerator.configuration.name
-    compiled = AcceleratorSimulator(accelerator)
-    comparison = check(compiled, proven.fingerprints, "RTL, witnesses")
-    print_accumulators(replay(compiled, proven), f"{name}: accumulators on the witnesses")
-    counts = Comparison(comparison.clips, comparison.values)
-    return Rung(f"RTL {name}, verilator, witnesses", REFERENCE, counts)
-
-
-def _netlist(
-    subject: Subject, accelerator: Accelerator, clips: int, artefacts: dict[str, bytes]
-) -> Rung:
-    """Synthesise for the iCE40 and compare the output stream, all a netlist shows."""
-    name = accelerator.configuration.name
-    folder = subject.folder / name
-    write_accelerator(accelerator, folder)
-    ice40.synthesise(top_design(folder))
-    artefacts[f"{name}/{ice40.NETLIST}.v"] = (folder / f"{ice40.NETLIST}.v").read_bytes()
-    simulator = NetlistSimulator(accelerator, netlist_simulation.ICE40, folder)
-    comparison = check(simulator, subject.clips[:clips], "netlist")
-    counts = Comparison(comparison.clips, comparison.values)
-    return Rung(f"netlist {name}, iCE40", REFERENCE, counts)
+def _design(subject: Subject, accelerator: Accelerator) -> Design:
+    return Design(**vars(subject), accelerator=accelerator)
 
 
 def _check_stored_export(subject: Subject, weights: Path, vectors: Path) -> None:
@@ -229,8 +275,21 @@ def _check_stored_export(subject: Subject, weights: Path, vectors: Path) -> None
     say(f"export  {weights}, {vectors}: every file is what its manifest says")
 
 
-def _sources() -> dict[str, bytes]:
-    return {f"rtl_ref/{path.name}": path.read_bytes() for path in sorted(RTL_FOLDER.glob("*.v"))}
+def _artefacts(subject: Subject, designs: list[Design]) -> dict[str, bytes]:
+    """Return everything that was run, by the names in the evidence; the netlists are built."""
+    artefacts = {
+        subject.checkpoint.name: subject.checkpoint.to_bytes(),
+        "network.c": inference_program(subject.network).encode(),
+        **{f"rtl_ref/{path.name}": path.read_bytes() for path in sorted(RTL_FOLDER.glob("*.v"))},
+    }
+    if subject.proven is not None:
+        artefacts["proven_ranges.npz"] = subject.proven.to_bytes()
+    for design in designs:
+        texts = accelerator_files(design.accelerator)
+        artefacts |= {f"{design.name}/{file}": text.encode() for file, text in texts.items()}
+        netlist = f"{design.name}/{ice40.NETLIST}.v"
+        artefacts[netlist] = (design.folder / netlist).read_bytes()
+    return artefacts
 
 
 def _print(rungs: list[Rung]) -> None:

@@ -67,6 +67,13 @@ def random_network(
     return IntegerNetwork(nodes, label_names(labels), input_shape, features_for(input_shape))
 
 
+def tying_network(seed: int = 5) -> IntegerNetwork:
+    """Return a small network with inputs of few numbers whose largest logits tie."""
+    return random_network(
+        seed, 4, 3, input_shape=(10, 6), shifts=(3, 4, 4), weights=(-8, 8), biases=(-9, 9)
+    )
+
+
 def random_fingerprints(
     seed: int, count: int, shape: tuple[int, int] = (30, 10), *, extremes: bool = False
 ) -> npt.NDArray[np.int8]:

@@ -18,11 +18,13 @@ from dataflow.proof.witness_pool import END_SIGNS, WitnessPool
 from dataflow.proof.witness_vectors import witness_cases, witness_text
 from dataflow.ranges.intervals import constant_ranges, element_bounds, interval_bounds
 from dataflow.ranges.observed import observe
+from golden import reference
 from golden.c_header import read_header, weight_header
 from golden.cases import read_cases
 from golden.export import check_export
 from golden.network import DepthwiseConvolution, IntegerNetwork
 from golden.text_weights import read_weight_text
+from golden.ties import find_ties
 from quant_models.checkpoint import load_checkpoint
 from quant_models.dataset import read_test_folder
 from quant_models.evaluation import Verifier
@@ -34,7 +36,7 @@ NAMES = sorted(path.parent.name for path in REPOSITORY.glob("weights/*/network.n
 # What scripts/bitwidths.py adds to the export of a checkpoint.
 FROM_BITWIDTHS = {
     "weights": {"proven_ranges.npz"},
-    "vectors": {"witnesses.npz", "witnesses.csv"},
+    "vectors": {"witnesses.npz", "witnesses.csv", "ties.npz"},
 }
 MOST_WEIGHTS = 2_032
 LEAST_ACCURACY = 0.945
@@ -144,6 +146,19 @@ def test_witnesses_among_the_vectors_are_those_of_the_proven_ranges(name: str) -
     stored = (VECTORS / name / "witnesses.npz").read_bytes()
     assert stored == witness_cases(network, proven).to_bytes()
     assert (VECTORS / name / "witnesses.csv").read_text() == witness_text(proven)
+
+
+@each_network
+def test_shipped_ties_are_ties_and_their_label_is_the_lowest_index(name: str) -> None:
+    network = IntegerNetwork.load(REPOSITORY / "weights" / name / "network.npz")
+    ties = read_cases(VECTORS / name / "ties.npz", network)
+    assert len(ties.fingerprints) == 29  # of 18,901 fingerprints with at most one number
+    logits = reference.run(network, ties.fingerprints).logits.tolist()
+    assert logits == ties.logits.tolist()
+    tied = [[label for label, logit in enumerate(row) if logit == max(row)] for row in logits]
+    assert all(len(labels) > 1 for labels in tied)
+    assert [labels[0] for labels in tied] == ties.label_indices.tolist() == ties.answers.tolist()
+    assert (VECTORS / name / "ties.npz").read_bytes() == find_ties(network).to_bytes()
 
 
 def proven_ranges(name: str) -> ProvenRanges:

@@ -35,8 +35,6 @@ from golden.network import (
 )
 from golden.reference import Integers
 
-_INT64_MAX = 2**63 - 1
-
 
 @dataclass(frozen=True, eq=False)
 class ChannelRange:
@@ -103,8 +101,7 @@ def interval_bounds(
     `within` are ranges that are known to hold, of any signals: what follows them is bounded from
     there on.
 
-    Raises ValueError for an empty range, one outside -32..31 or of another number of coefficients,
-    and for a network whose sums may not fit the reference's 64 bits.
+    Raises ValueError for an empty range, one outside -32..31 or of another number of coefficients.
     """
     boxes, ranges = _propagate(network, input_range, within or {})
     return ranges | {name: _channel_hull([box]) for name, box in boxes.items()}
@@ -180,9 +177,8 @@ def magnitude_bounds(network: IntegerNetwork) -> dict[str, int]:
 def bound_taps(node: WeightedNode, box: Box) -> Iterator[tuple[Box, Box]]:
     """Yield the bounds of product and partial sum tap by tap, `(rows, output channels)` each.
 
-    `box` bounds the node's input. Raises ValueError for sums that may not fit 64 bits.
+    `box` bounds the node's input.
     """
-    _check_fits(node, box)
     low_inputs = tap_inputs(node, box.low[np.newaxis])
     high_inputs = tap_inputs(node, box.high[np.newaxis])
     low = high = initial_sum(node)
@@ -227,14 +223,6 @@ def _bound_monotone(node: Node, box: Box) -> Box:
 
 def _shift_relu(values: Integers, shift: int) -> Integers:
     return relu(floor_shift(values, shift)).astype(np.int64)
-
-
-def _check_fits(node: WeightedNode, box: Box) -> None:
-    largest_input = max(-int(box.low.min()), int(box.high.max()))
-    weight_sum = int(np.abs(tap_weights(node)).sum(axis=0).max())
-    reach = largest_input * weight_sum + int(np.abs(initial_sum(node)).max())
-    if reach > _INT64_MAX:
-        raise ValueError(f"{node.name}: expected sums that fit 64 bits, they may reach {reach}")
 
 
 def _within(bounds: RangeOrBox, known: ChannelRange | None) -> RangeOrBox:

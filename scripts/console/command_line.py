@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from golden.comparison import Mismatch
+
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
     """Shows every default as it would be typed; leaves the example as it was typed."""
@@ -36,17 +38,21 @@ class Parser(argparse.ArgumentParser):
 
 
 def run_command(main: Callable[[], None]) -> None:
-    """Run a command: bad input and failing files give one line on stderr and exit status 2."""
+    """Run a command, and turn what goes wrong into one line on stderr and an exit status.
+
+    1: a value differs between two rungs of the ladder; 2: bad input, or a file that fails.
+    """
     try:
         main()
         sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         raise SystemExit(141) from None  # as a shell reports SIGPIPE
-    except (ValueError, TypeError, OSError) as error:
+    except (Mismatch, ValueError, TypeError, OSError) as error:
         sys.stdout.flush()
-        print(f"error: {_one_line(error)}", file=sys.stderr)
-        raise SystemExit(2) from None
+        what, status = ("MISMATCH", 1) if isinstance(error, Mismatch) else ("error", 2)
+        print(f"{what}: {_one_line(error)}", file=sys.stderr)
+        raise SystemExit(status) from None
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         raise SystemExit(130) from None

@@ -1,7 +1,8 @@
-"""Keeps stderr for the commands' own words while TensorFlow's libraries load.
+"""Loads TensorFlow, as a back end of Keras, and keeps stderr for the commands' own words meanwhile.
 
-They announce themselves there whatever `TF_CPP_MIN_LOG_LEVEL` says. Switching off what they
-announce (`TF_ENABLE_ONEDNN_OPTS=0`) is no way out: a training step would take a third longer.
+Commands import this module before anything that imports Keras. TensorFlow's libraries announce
+themselves on stderr whatever `TF_CPP_MIN_LOG_LEVEL` says. Switching off what they announce
+(`TF_ENABLE_ONEDNN_OPTS=0`) is no way out: a training step would take a third longer.
 """
 
 from __future__ import annotations
@@ -23,3 +24,11 @@ def quiet_stderr() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+# Work at import time: both have to be settled before another import loads Keras.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+with quiet_stderr():
+    import tensorflow  # noqa: F401

@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from golden import files, reference
 from golden.c_header import weight_header
-from golden.c_program import inference_program
+from golden.c_program import inference_program, value_bits
 from golden.network import INPUT_NAME, IntegerNetwork
 from golden.reference import Integers
 
-# An overflow of int32, or an index out of bounds, ends the program.
+# An overflow would end the program; there is none, but nothing else would show it.
 FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-pedantic")
 SANITIZE = ("-fsanitize=undefined", "-fno-sanitize-recover=all")
 
@@ -24,10 +24,11 @@ SANITIZE = ("-fsanitize=undefined", "-fno-sanitize-recover=all")
 def run_c(network: IntegerNetwork, fingerprints: npt.NDArray[np.int8]) -> dict[str, Integers]:
     """Return every layer of `fingerprints` `(N, time, coefficient)` as compiled C computes it.
 
-    Layers are int64 `(N, *shape)`, the fingerprints first, as `golden.reference.run` gives them.
+    Layers are int64 `(N, *shape)`, the fingerprints first, as `golden.reference.run` gives them;
+    then `label`, the index of the largest logit, `(N,)`.
 
     Raises FileNotFoundError without a C compiler, ValueError if the program does not compile or
-    ends at an overflow.
+    ends early.
     """
     if shutil.which("cc") is None:
         raise FileNotFoundError("cc: not found, install the Debian packages gcc and libc6-dev")
@@ -39,12 +40,13 @@ def run_c(network: IntegerNetwork, fingerprints: npt.NDArray[np.int8]) -> dict[s
         _run(["cc", *FLAGS, *SANITIZE, "network.c", "-o", "network"], folder, b"")
         written = _run(["./network"], folder, fingerprints.astype(np.int8).tobytes())
     sizes = [int(np.prod(network.shapes[node.name])) for node in network.nodes]
-    table = np.frombuffer(written, np.int32).astype(np.int64).reshape(len(fingerprints), -1)
-    parts = np.split(table, np.cumsum(sizes)[:-1], axis=1)
+    values = np.int32 if value_bits(network) == 32 else np.int64
+    table = np.frombuffer(written, values).astype(np.int64).reshape(len(fingerprints), -1)
+    parts = np.split(table, np.cumsum(sizes), axis=1)
     layers = {INPUT_NAME: fingerprints.astype(np.int64)}
-    for node, values in zip(network.nodes, parts, strict=True):
-        layers[node.name] = values.reshape(-1, *network.shapes[node.name])
-    return layers
+    for node, part in zip(network.nodes, parts, strict=False):
+        layers[node.name] = part.reshape(-1, *network.shapes[node.name])
+    return {**layers, "label": parts[-1][:, 0]}
 
 
 def _run(command: list[str], folder: Path, data: bytes) -> bytes:

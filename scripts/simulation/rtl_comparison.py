@@ -3,37 +3,39 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from dataflow.hardware.accelerator_schedule import predict
+from golden.comparison import Comparison, Mismatch
 from scripts.console.progress import Bar
 from scripts.simulation.accelerator_simulation import Simulator
 from scripts.simulation.divergence import Divergence, expected_streams, first_divergence
 
-CHUNK_CLIPS = 128  # simulated in one run, back to back; a run records about 7 MB for 128 clips
+CHUNK_CLIPS = 128  # simulated in one run, back to back; a run records about 17 MB for 128 clips
 WORKERS = 2
 
 
-class Mismatch(Exception):
-    """An implementation that is not equal to the reference; says where."""
+@dataclass(frozen=True)
+class Simulated:
+    """What a simulation showed to be equal, and the cycles between answers, and to the first one.
 
+    `intervals` and `latencies` hold each number of cycles that was seen.
+    """
 
-@dataclass
-class Comparison:
-    """What was compared: values by stream, clips, and the cycles between answers that were seen."""
+    comparison: Comparison
+    intervals: frozenset[int]
+    latencies: frozenset[int]
 
-    clips: int = 0
-    values: dict[str, int] = field(default_factory=dict)
-    intervals: set[int] = field(default_factory=set)
-    latencies: set[int] = field(default_factory=set)
-
-    @property
-    def total(self) -> int:
-        """Number of values compared."""
-        return sum(self.values.values())
+    def more(self, other: Simulated) -> Simulated:
+        """Return what this simulation and one of other clips showed."""
+        return Simulated(
+            self.comparison.more_clips(other.comparison),
+            self.intervals | other.intervals,
+            self.latencies | other.latencies,
+        )
 
 
 def compare(
@@ -41,14 +43,14 @@ def compare(
     fingerprints: npt.NDArray[np.int8],
     progress: Bar | None = None,
     **options: int,
-) -> tuple[Comparison, Divergence | None]:
+) -> tuple[Simulated, Divergence | None]:
     """Simulate all clips, some at a time, and stop at the first chunk that differs.
 
     Returns what was compared, and the first divergence, whose clip counts from the first one.
     """
-    comparison = Comparison()
+    simulated = Simulated(Comparison(0, {}), frozenset(), frozenset())
 
-    def chunk(start: int) -> tuple[int, Comparison, Divergence | None]:
+    def chunk(start: int) -> tuple[int, Simulated, Divergence | None]:
         part = fingerprints[start : start + CHUNK_CLIPS]
         return start, *compare_chunk(simulator, part, **options)
 
@@ -57,49 +59,40 @@ def compare(
         for start, part, divergence in results:
             if divergence is not None:
                 pool.shutdown(cancel_futures=True)
-                return comparison, divergence.later(start)
-            _add(comparison, part)
+                return simulated, divergence.later(start)
+            simulated = simulated.more(part)
             if progress is not None:
-                progress(comparison.clips, len(fingerprints))
-    return comparison, None
+                progress(simulated.comparison.clips, len(fingerprints))
+    return simulated, None
 
 
 def compare_chunk(
     simulator: Simulator, fingerprints: npt.NDArray[np.int8], **options: int
-) -> tuple[Comparison, Divergence | None]:
+) -> tuple[Simulated, Divergence | None]:
     """Simulate clips in one run and compare every stream."""
     recording = simulator.run(fingerprints, **options)
     every = expected_streams(simulator.accelerator, fingerprints)
     expected = {stream: every[stream] for stream in simulator.streams}
     divergence = first_divergence(simulator.accelerator, expected, recording)
     answers = recording.cycles["last"]
-    return Comparison(
-        clips=len(fingerprints),
-        values={stream: values.size for stream, values in expected.items()},
-        intervals=set(np.diff(answers).tolist()),
-        latencies=set((answers[:1] + 1).tolist()),
+    values = {stream: array.size for stream, array in expected.items()}
+    return Simulated(
+        Comparison(len(fingerprints), values),
+        intervals=frozenset(np.diff(answers).tolist()),
+        latencies=frozenset((answers[:1] + 1).tolist()),
     ), divergence
 
 
-def check(simulator: Simulator, fingerprints: npt.NDArray[np.int8], title: str) -> Comparison:
+def check(simulator: Simulator, fingerprints: npt.NDArray[np.int8]) -> Comparison:
     """Compare all clips, and the cycles from answer to answer with the prediction.
 
-    Raises Mismatch, which begins with `title` and the configuration, at the first difference.
+    Raises Mismatch at the first difference.
     """
-    where = f"{title}, {simulator.accelerator.configuration.name}"
-    comparison, divergence = compare(simulator, fingerprints)
+    simulated, divergence = compare(simulator, fingerprints)
     if divergence is not None:
-        raise Mismatch(f"{where}: {divergence}")
+        raise Mismatch(str(divergence))
     interval = predict(simulator.accelerator).interval
-    if comparison.intervals - {interval}:
-        found = sorted(comparison.intervals)
-        raise Mismatch(f"{where}: expected {interval} cycles a frame, got {found}")
-    return comparison
-
-
-def _add(total: Comparison, part: Comparison) -> None:
-    total.clips += part.clips
-    for stream, count in part.values.items():
-        total.values[stream] = total.values.get(stream, 0) + count
-    total.intervals |= part.intervals
-    total.latencies |= part.latencies
+    if simulated.intervals - {interval}:
+        found = sorted(simulated.intervals)
+        raise Mismatch(f"expected {interval} cycles a frame, got {found}")
+    return simulated.comparison

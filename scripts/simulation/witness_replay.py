@@ -14,10 +14,10 @@ from dataflow.hardware.rtl_parameters import BLOCKS, module_parameters
 from dataflow.proof.proven_ranges import ProvenRanges, ProvenSignal
 from dataflow.ranges.intervals import ChannelRange, Ranges
 from dataflow.ranges.signals import signal_values
+from golden.comparison import Mismatch
 from golden.reference import Integers
 from scripts.console.progress import CONSOLE
 from scripts.simulation.accelerator_simulation import SUMS, Simulator
-from scripts.simulation.rtl_comparison import Mismatch
 
 CHUNK_CLIPS = 32  # the slowest configuration adds two million times in a run of so many
 

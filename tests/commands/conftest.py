@@ -87,21 +87,23 @@ def refused(
 ) -> Callable[..., str]:
     """Run `main` with flags in an empty folder; return the one line it is refused with.
 
-    The exit status is 2, there is no traceback, and nothing was written to the folder.
+    There is no traceback, and nothing was written to the folder. The exit status is 2, or 1 for a
+    mismatch.
     """
     folder = tmp_path / "empty folder"
     folder.mkdir()
     monkeypatch.chdir(folder)
 
-    def run(main: Callable[[], None], *flags: object) -> str:
+    def run(main: Callable[[], None], *flags: object, status: int = 2) -> str:
         monkeypatch.setattr(sys, "argv", ["command.py", *map(str, flags)])
         with pytest.raises(SystemExit) as caught:
             run_command(main)
-        assert caught.value.code == 2
+        assert caught.value.code == status
         error = capsys.readouterr().err
-        assert error.startswith("error: ") and error.endswith("\n")
+        what = {1: "MISMATCH: ", 2: "error: "}[status]
+        assert error.startswith(what) and error.endswith("\n")
         assert error.count("\n") == 1, error
         assert list(folder.rglob("*")) == []
-        return error.removeprefix("error: ").removesuffix("\n")
+        return error.removeprefix(what).removesuffix("\n")
 
     return run

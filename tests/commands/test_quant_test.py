@@ -240,7 +240,7 @@ def test_a_difference_between_keras_and_reference_stops_the_export(
         biases.assign(biases.value.numpy() + np.float32(2 / 32))
 
     monkeypatch.setattr(Verifier, "__init__", planted)
-    found = refused(quant_test.main, "--checkpoint", trained.checkpoint)
+    found = refused(quant_test.main, "--checkpoint", trained.checkpoint, status=1)
     network = load_checkpoint(trained.checkpoint).network()
     first = reference.run(network, load_checkpoint(trained.checkpoint).cases[:1]).logits[0, 0]
     assert found.startswith("fc1: first difference at clip 0, ")

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from golden.dump import Comparison
+from golden.comparison import Comparison
 from golden.evidence import Rung, evidence_bytes, json_bytes, package_versions
 
 RUNG = Rung("golden.reference", "Keras", Comparison(3, {"fingerprint": 900, "conv_1": 8064}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
+import itertools
 import json
 import re
 import zipfile
@@ -13,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 
-from golden import archive
+from golden import archive, reference
 from golden.network import (
+    INPUT_NAME,
     KIND,
     Convolution,
     DepthwiseConvolution,
@@ -28,7 +31,12 @@ from golden.network import (
     Node,
     ShiftRelu,
 )
-from tests.networks import networks, random_network
+from tests.networks import (
+    features_for,
+    networks,
+    networks_with_fingerprints,
+    random_network,
+)
 
 
 def change(network: IntegerNetwork, node: str | None = None, **values: Any) -> IntegerNetwork:
@@ -446,3 +454,32 @@ def test_a_file_with_wider_arrays_is_not_the_same_network(tmp_path: Path) -> Non
     archive.write_archive(tmp_path / "network.npz", KIND, description, wide)
     with pytest.raises(ValueError, match="it holds more than a network does"):
         IntegerNetwork.load(tmp_path / "network.npz")
+
+
+def test_sums_beyond_64_bits_are_refused() -> None:
+    wide, names = np.full((8, 8), 31), [INPUT_NAME, *(f"layer_{i}" for i in range(9))]
+    nodes: list[Node] = [Convolution(names[1], INPUT_NAME, np.full((8, 1, 1, 1), 31))]
+    for before, name in itertools.pairwise(names[1:]):
+        nodes.append(Convolution(name, before, wide.reshape(8, 1, 1, 8)))
+    last = FullyConnected("fc1", names[-1], np.full((1, 32), 31), np.zeros(1, np.int64))
+    reach = 32 * 31 * 248**6
+    assert reach < 2**63 <= reach * 248
+    message = f"^layer_7: expected sums that fit 64 bits, they may reach {reach * 248}$"
+    with pytest.raises(ValueError, match=message):
+        IntegerNetwork((*nodes, last), ("yes",), (2, 2), features_for((2, 2)))
+
+
+@given(networks_with_fingerprints())
+def test_no_value_is_larger_than_the_bound_of_its_node(
+    case: tuple[IntegerNetwork, npt.NDArray[np.int8]],
+) -> None:
+    network, fingerprints = case
+    for name, layer in reference.run(network, fingerprints).layers.items():
+        assert int(np.abs(layer).max()) <= network.magnitudes[name]
+
+
+def test_bound_of_a_node_is_reached_by_the_largest_inputs() -> None:
+    network = random_network(1, weights=(-32, -32), biases=(2**31 - 1, 2**31 - 1))
+    assert network.magnitudes["conv_1"] == 32 * 32 * 16
+    assert network.magnitudes["dw_conv_relu"] == (32 * 16 * 32 >> 3) * 9 * 32 >> 4
+    assert network.magnitudes["fc1"] > 2**31

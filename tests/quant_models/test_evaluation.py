@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from golden import reference
-from golden.dump import Comparison, LayerMismatch
+from golden.comparison import Comparison, Mismatch
 from quant_models.ds_cnn import CONV_1, DEFAULT_MODEL_SIZE_INFO, FC1_BIASES, ModelSize
 from quant_models.evaluation import Result, Verifier, confusion_matrix
 from quant_models.feature_cache import Examples
@@ -80,9 +80,9 @@ def test_a_planted_weight_is_found_with_layer_place_and_both_integers() -> None:
     fingerprints = np.zeros((5, 30, 10), np.int8)
     fingerprints[4, 2 * 6 + 1, 2 * 2 + 3] = 7  # seen with that weight at position (6, 2) alone
     expected = 7 * weight
-    with pytest.raises(LayerMismatch) as caught:
+    with pytest.raises(Mismatch) as caught:
         verifier.compare(fingerprints)
-    mismatch = caught.value.mismatch
+    mismatch = caught.value.difference
     assert mismatch is not None
     assert (mismatch.layer, mismatch.clip, mismatch.place) == ("conv_1", 4, (6, 2, 2))
     assert mismatch.expected == expected
@@ -103,5 +103,5 @@ def test_a_planted_bias_is_found_in_the_last_layer_and_in_a_later_batch() -> Non
     checkpoint = random_checkpoint(seed=1)
     verifier = Verifier(checkpoint)
     plant(verifier, FC1_BIASES, (3,), 2)
-    with pytest.raises(LayerMismatch, match=r"^fc1: first difference at clip 0, .* 3: expected"):
+    with pytest.raises(Mismatch, match=r"^fc1: first difference at clip 0, .* 3: expected"):
         verifier.compare_all(random_fingerprints(0, 300))

@@ -54,14 +54,19 @@ class Recorder:
             await ValueChange(signal)
 
     def _expand(self, name: str, cycles: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        changes = np.array(self._changes[name], np.int64)  # (change, cycle and value)
-        latest = np.searchsorted(changes[:, 0], cycles, side="right") - 1
-        return changes[latest, 1]
+        times, values = zip(*self._changes[name], strict=True)
+        latest = np.searchsorted(np.array(times), cycles, side="right") - 1
+        return _integers(values)[latest]
+
+
+def _integers(values: Sequence[int]) -> npt.NDArray[Any]:
+    """Return int64, or Python's own integers where a value has more bits than that."""
+    return np.array(values, np.int64 if max(values) < 2**63 else object)
 
 
 @dataclass(frozen=True, eq=False)
 class Beats:
-    """Values that passed one after another and the cycle of each, both int64 `[n]`."""
+    """Values that passed one after another and the cycle of each, `[n]`, as in a `Trace`."""
 
     values: npt.NDArray[np.int64]
     cycles: npt.NDArray[np.int64]
@@ -69,13 +74,18 @@ class Beats:
     def signed(self, bits: int) -> Beats:
         """Return the values as two's complement of `bits` bits; unknown ones stay so."""
         sign = 1 << (bits - 1)
-        values = np.where(self.values == UNKNOWN, UNKNOWN, (self.values ^ sign) - sign)
-        return Beats(values, self.cycles)
+        values = [
+            value if value == UNKNOWN else (value ^ sign) - sign for value in self.values.tolist()
+        ]
+        return Beats(np.array(values, np.int64), self.cycles)
 
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """The value of each signal in each cycle, int64 `[cycle]`, from the cycle `first` on."""
+    """The value of each signal in each cycle, `[cycle]`, from the cycle `first` on.
+
+    Values are int64, and Python's own integers in a signal that has more bits.
+    """
 
     first: int
     signals: dict[str, npt.NDArray[np.int64]]

@@ -8,8 +8,8 @@ import numpy as np
 
 from golden.reference import Inference
 from tests.rtl.bench import (
-    Comparison,
     Integers,
+    LayerCheck,
     StreamBench,
     compare_cycles,
     compare_ready,
@@ -57,10 +57,10 @@ class Bench(StreamBench):
         mask = (1 << self.parameters["LOGIT_BITS"]) - 1
         self.source.send(self.logits[frame] & mask)
 
-    def comparisons(self, trace: Trace) -> list[Comparison]:
+    def comparisons(self, trace: Trace) -> list[LayerCheck]:
         beats = trace.beats("m_axis_tdata", trace.handshakes("m_axis"))
         return [
-            Comparison(
+            LayerCheck(
                 "logits and label",
                 ("beat",),
                 self.model.beats(self.logits[self.sent]),
@@ -68,7 +68,7 @@ class Bench(StreamBench):
             ),
         ]
 
-    def marks(self, trace: Trace) -> list[Comparison]:
+    def marks(self, trace: Trace) -> list[LayerCheck]:
         return [tlast_comparison(trace, len(self.sent), self.labels + 1)]
 
     def check_cycles(self, trace: Trace) -> None:

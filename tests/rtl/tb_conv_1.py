@@ -11,7 +11,7 @@ import numpy as np
 
 from golden import reference
 from golden.network import IntegerNetwork
-from tests.rtl.bench import Comparison, Integers, StreamBench, compare_cycles, compare_ready
+from tests.rtl.bench import Integers, LayerCheck, StreamBench, compare_cycles, compare_ready
 from tests.rtl.stream_scenarios import *  # noqa: F403
 from tests.rtl.stream_trace import Beats, Trace
 
@@ -80,23 +80,23 @@ class Bench(StreamBench):
                     self._window(self.random.choice(self.windows[frame]), flush=True)
                 self._window(window, flush=False)
 
-    def comparisons(self, trace: Trace) -> list[Comparison]:
+    def comparisons(self, trace: Trace) -> list[LayerCheck]:
         fingerprints, model = self.fingerprints[self.sent], self.model
         out, summed = self._flags(trace)
         values = trace.beats("m_axis_tdata", out.cycles[out.values == 0])
         sums = trace.beats("sum_q", summed.cycles[summed.values == 0])
         sums = sums.signed(self.parameters["ACC_BITS"])
         return [
-            Comparison(model.convolution.name, POSITION_AXES, model.sums(fingerprints), sums),
-            Comparison(model.shift_relu.name, POSITION_AXES, model.values(fingerprints), values),
+            LayerCheck(model.convolution.name, POSITION_AXES, model.sums(fingerprints), sums),
+            LayerCheck(model.shift_relu.name, POSITION_AXES, model.values(fingerprints), values),
         ]
 
-    def marks(self, trace: Trace) -> list[Comparison]:
+    def marks(self, trace: Trace) -> list[LayerCheck]:
         out, summed = self._flags(trace)
         flushes = np.array([self.flushes], np.int64)
         return [
-            Comparison("m_axis_tuser", ("window",), flushes, out),
-            Comparison("sum_flush_q", ("window",), flushes, summed),
+            LayerCheck("m_axis_tuser", ("window",), flushes, out),
+            LayerCheck("sum_flush_q", ("window",), flushes, summed),
         ]
 
     def check_cycles(self, trace: Trace) -> None:

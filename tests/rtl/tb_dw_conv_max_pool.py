@@ -12,8 +12,8 @@ import numpy as np
 from golden import reference
 from golden.network import IntegerNetwork
 from tests.rtl.bench import (
-    Comparison,
     Integers,
+    LayerCheck,
     StreamBench,
     compare_cycles,
     compare_ready,
@@ -90,23 +90,23 @@ class Bench(StreamBench):
             self.source.send(plane.reshape(-1))
             self.values += [True] * plane.size
 
-    def comparisons(self, trace: Trace) -> list[Comparison]:
+    def comparisons(self, trace: Trace) -> list[LayerCheck]:
         maps = self.maps[self.sent]
         summed = trace.high("sum_valid_q")
         summed = summed[trace.moving("m_axis")[summed - trace.first]]
         sums = trace.beats("sum_q", summed).signed(self.parameters["ACC_BITS"])
         maxima = trace.beats("m_axis_tdata", trace.handshakes("m_axis"))
         return [
-            Comparison(
+            LayerCheck(
                 self.model.convolution.name,
                 ("channel", "row", "column"),
                 self.model.sums(maps),
                 sums,
             ),
-            Comparison(self.model.max_pool.name, ("channel",), self.model.maxima(maps), maxima),
+            LayerCheck(self.model.max_pool.name, ("channel",), self.model.maxima(maps), maxima),
         ]
 
-    def marks(self, trace: Trace) -> list[Comparison]:
+    def marks(self, trace: Trace) -> list[LayerCheck]:
         return [tlast_comparison(trace, len(self.sent), self.parameters["CHANNELS"])]
 
     def check_cycles(self, trace: Trace) -> None:

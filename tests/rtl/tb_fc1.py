@@ -11,8 +11,8 @@ from dataflow.hardware.pointwise_schedule import timeline
 from golden import reference
 from golden.network import IntegerNetwork
 from tests.rtl.bench import (
-    Comparison,
     Integers,
+    LayerCheck,
     StreamBench,
     compare_cycles,
     tlast_comparison,
@@ -59,10 +59,10 @@ class Bench(StreamBench):
     def drive(self, frame: int, dense: bool) -> None:
         self.source.send(self.features[frame])
 
-    def comparisons(self, trace: Trace) -> list[Comparison]:
+    def comparisons(self, trace: Trace) -> list[LayerCheck]:
         logits = trace.beats("m_axis_tdata", trace.handshakes("m_axis"))
         return [
-            Comparison(
+            LayerCheck(
                 self.model.layer.name,
                 ("label",),
                 self.model.logits(self.features[self.sent]),
@@ -70,7 +70,7 @@ class Bench(StreamBench):
             ),
         ]
 
-    def marks(self, trace: Trace) -> list[Comparison]:
+    def marks(self, trace: Trace) -> list[LayerCheck]:
         return [tlast_comparison(trace, len(self.sent), self.size.outputs)]
 
     def check_cycles(self, trace: Trace) -> None:

@@ -12,8 +12,8 @@ from dataflow.hardware.accelerator_schedule import predict
 from dataflow.hardware.rtl_parameters import accelerator_parameters, module_parameters
 from scripts.simulation.divergence import expected_streams
 from tests.rtl.bench import (
-    Comparison,
     FrameBench,
+    LayerCheck,
     compare_cycles,
     compare_parameters,
     tlast_comparison,
@@ -121,7 +121,7 @@ class Bench(FrameBench):
         mask = (1 << self.parameters["WINDOW_MEMORY_DATA_BITS"]) - 1
         self.source.send(self.fingerprints[frame].reshape(-1).astype(np.int64) & mask)
 
-    def comparisons(self, trace: Trace) -> list[Comparison]:
+    def comparisons(self, trace: Trace) -> list[LayerCheck]:
         accelerator = self.accelerator
         expected = expected_streams(accelerator, self.fingerprints[self.sent])
         found = []
@@ -131,10 +131,10 @@ class Bench(FrameBench):
             if stream in ("conv_1", "conv_1_relu", "dw_conv"):
                 shape = (len(self.sent), accelerator.channels, *accelerator.map)
                 values, axes = values.reshape(shape), ("channel", "row", "column")
-            found.append(Comparison(name, axes, values, probe.beats(trace, self.parameters)))
+            found.append(LayerCheck(name, axes, values, probe.beats(trace, self.parameters)))
         return found
 
-    def marks(self, trace: Trace) -> list[Comparison]:
+    def marks(self, trace: Trace) -> list[LayerCheck]:
         return [tlast_comparison(trace, len(self.sent), self.accelerator.labels + 1)]
 
     def check_full_rate(self, trace: Trace) -> None:

@@ -12,9 +12,9 @@ from dataflow.hardware.rtl_parameters import pointwise_layer
 from golden import reference
 from golden.network import IntegerNetwork
 from tests.rtl.bench import (
-    Comparison,
     FrameBench,
     Integers,
+    LayerCheck,
     compare_cycles,
     tlast_comparison,
 )
@@ -72,17 +72,17 @@ class Bench(FrameBench):
     def drive(self, frame: int, dense: bool) -> None:
         self.source.send(self.pixels[frame])
 
-    def comparisons(self, trace: Trace) -> list[Comparison]:
+    def comparisons(self, trace: Trace) -> list[LayerCheck]:
         outputs = trace.beats("m_axis_tdata", trace.handshakes("m_axis"))
         name, expected = (
             self.model.layer.shift_relu.name,
             self.model.outputs(self.pixels[self.sent]),
         )
         return [
-            Comparison(name, ("channel",), expected, outputs, unit="pixel"),
+            LayerCheck(name, ("channel",), expected, outputs, unit="pixel"),
         ]
 
-    def marks(self, trace: Trace) -> list[Comparison]:
+    def marks(self, trace: Trace) -> list[LayerCheck]:
         return [tlast_comparison(trace, len(self.sent), self.size.outputs)]
 
     def check_cycles(self, trace: Trace) -> None:

@@ -58,6 +58,21 @@ def test_payload_may_be_anything_while_nothing_is_offered() -> None:
     assert trace("0010", "0111", "x230").violations("m_axis") == []
 
 
+def test_values_of_more_than_64_bits_are_compared_whole() -> None:
+    wide = 1 << 95
+    rows = {"tvalid": [1, 1, 0], "tready": [0, 1, 1]}
+    data = np.array([wide, wide + 1, 0], object)
+    signals = {**{f"m_axis_{part}": np.array(row) for part, row in rows.items()}}
+    seen = Trace(FIRST, {**signals, "m_axis_tdata": data})
+    assert seen.violations("m_axis") == ["m_axis: the beat changes while stalled in cycle 11"]
+    assert seen.beats("m_axis_tdata", np.array([11])).values.tolist() == [wide + 1]
+
+
+def test_signed_values_of_64_bits_keep_their_width() -> None:
+    beats = Beats(np.array([2**63 - 1, 2**63 + 1, 2**64 - 1, UNKNOWN], object), np.arange(4))
+    assert beats.signed(64).values.tolist() == [2**63 - 1, -(2**63) + 1, -1, UNKNOWN]
+
+
 def test_signed_values_keep_what_is_unknown() -> None:
     beats = Beats(np.array([0, 7, 8, 15, UNKNOWN]), np.arange(5))
     assert beats.signed(4).values.tolist() == [0, 7, -8, -1, UNKNOWN]

@@ -27,11 +27,12 @@ from dataflow.proof.range_store import choose_ranges, require_proven_ranges
 from dataflow.ranges.intervals import ChannelRange, Ranges
 from golden import reference
 from golden.cases import read_cases
+from golden.comparison import Mismatch
 from golden.integer_math import signed_bits
 from golden.network import IntegerNetwork, ShiftRelu, WeightedNode
 from scripts.console.places import REPOSITORY
 from scripts.simulation.accelerator_simulation import AcceleratorSimulator
-from scripts.simulation.rtl_comparison import Mismatch, compare, compare_chunk
+from scripts.simulation.rtl_comparison import compare, compare_chunk
 from scripts.simulation.rtl_simulation import prepare_block, prepare_pointwise, simulate
 from scripts.simulation.witness_replay import replay
 from tests.networks import random_network

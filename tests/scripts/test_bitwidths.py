@@ -34,7 +34,8 @@ from tests.witnessed import witnessed_ranges
 
 FIGURES = {"overview.png", "conv_1.png", "dw_conv.png", "pw_conv.png", "fc1.png"}
 TABLES = {"bit_widths.json", "bit_widths.csv", "summary.csv"}
-WITNESSES = {"witnesses.npz", "witnesses.csv"}
+TIES = {"ties.npz"}
+WITNESSES = {"witnesses.npz", "witnesses.csv", *TIES}
 # Runs the command as a user does, then reports which heavy modules it has loaded.
 WATCHED_RUN = """
 import runpy, sys
@@ -270,7 +271,7 @@ def test_interval_bounds_alone_need_no_proof_and_give_no_witnesses(
     (network_file.parent / FILE_NAME).unlink()
     monkeypatch.chdir(tmp_path)
     run(monkeypatch, network_file, "--interval_only", "--output_dir", "out")
-    assert {path.name for path in Path("out").iterdir()} == TABLES
+    assert {path.name for path in Path("out").iterdir()} == TABLES | TIES
     assert not Path("work").exists()
     lines = capsys.readouterr().out.splitlines()
     assert "Interval bounds alone, nothing proven (--interval_only)." in lines

@@ -9,18 +9,25 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from dataflow.hardware.accelerator import FAST, Accelerator
-from golden import files
+from dataflow.hardware.accelerator import FAST, SMALL, Accelerator, Configuration
+from golden import files, reference
+from golden.comparison import Mismatch
+from golden.ties import find_ties
+from quant_models.checkpoint import Checkpoint
 from quant_models.evaluation import Verifier
 from scripts import verify
+from scripts.console.command_line import run_command
 from scripts.simulation.accelerator_simulation import AcceleratorSimulator
-from scripts.simulation.rtl_comparison import Mismatch
+from scripts.synthesis import yosys
 from tests.checkpoints import random_checkpoint
 from tests.planted_faults import plant
 from tests.repository import REPOSITORY
 from tests.witnessed import witnessed_ranges
+
+LAST_OF_EQUALS = ("argmax", "$signed(s_axis_tdata) > best_q", "$signed(s_axis_tdata) >= best_q")
 
 
 def run(*flags: str) -> subprocess.CompletedProcess[str]:
@@ -33,37 +40,63 @@ def run(*flags: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def run_here(monkeypatch: pytest.MonkeyPatch, *flags: object) -> int:
+    """Run the command in this process and return its exit status."""
+    monkeypatch.setattr(sys, "argv", ["scripts/verify.py", *map(str, flags)])
+    try:
+        run_command(verify.main)
+    except SystemExit as error:
+        return int(error.code or 0)
+    return 0
+
+
+def tying_checkpoint(**changes: object) -> Checkpoint:
+    """Return a small checkpoint with ties among inputs of two numbers."""
+    return random_checkpoint(seed=2, **changes)
+
+
+def design_of(checkpoint: Checkpoint, folder: Path, configuration: Configuration) -> verify.Design:
+    network = checkpoint.network()
+    ties = find_ties(network).fingerprints
+    subject = verify.Subject(checkpoint, Verifier(checkpoint), ties, None, folder, 1, 1)
+    return verify.Design(**vars(subject), accelerator=Accelerator(network, configuration))
+
+
 @pytest.mark.rtl
 def test_every_rung_is_climbed_and_written_down(
     tmp_path: Path, require_tool: Callable[[str], None]
 ) -> None:
     for tool in ("cc", "c++", "verilator", "yosys"):
         require_tool(tool)
-    checkpoint = random_checkpoint(cases=4)
+    checkpoint = tying_checkpoint(cases=4)
     files.write_bytes(tmp_path / checkpoint.name, checkpoint.to_bytes())
     ranges = witnessed_ranges(checkpoint.network(), checkpoint.cases)
     files.write_bytes(tmp_path / "proven_ranges.npz", ranges.to_bytes())
     witnesses = len(ranges.fingerprints)
+    ties = len(find_ties(checkpoint.network()).fingerprints)
+    assert ties > 2
     counts = ("--configs", "small", "--icarus_clips", "1", "--netlist_clips", "2")
     result = run(str(tmp_path / checkpoint.name), *counts, "--output_dir", str(tmp_path / "out"))
     assert (result.returncode, result.stderr) == (0, "")
+    assert f"inputs  4 clips, {witnesses:,} witnesses, {ties} ties\n" in result.stdout
     evidence = json.loads((tmp_path / "out/evidence.json").read_text())
     assert evidence["network_digest"] == checkpoint.network().digest
-    assert {rung["name"]: rung["clips"] for rung in evidence["rungs"]} == {
-        "golden.reference": 4,
-        "golden.reference, witnesses": witnesses,
-        "compiled C": 4,
-        "compiled C, witnesses": witnesses,
-        "RTL small, icarus": 1,
-        "RTL small, verilator": 4,
-        "RTL small, verilator, witnesses": witnesses,
-        "netlist small, iCE40": 2,
+    rungs = {rung["name"]: rung for rung in evidence["rungs"]}
+    assert {name: rung["clips"] for name, rung in rungs.items()} == {
+        "golden.reference": 4 + witnesses + ties,
+        "compiled C": 4 + witnesses + ties,
+        "RTL small, icarus": 1 + 1,
+        "RTL small, verilator": 4 + witnesses + ties,
+        "netlist small, iCE40": 2 + 2,
     }
+    for name in ("golden.reference", "compiled C"):
+        assert rungs[name]["values_compared"]["label"] == rungs[name]["clips"]
     assert all(rung["values_compared_total"] > 0 for rung in evidence["rungs"])
     linked = evidence["artefacts"]
     for name in (
         "network.c",
         "proven_ranges.npz",
+        "ties.npz",
         "rtl_ref/conv_1.v",
         "small/conv_1.mem",
         "small/ice40.v",
@@ -77,15 +110,78 @@ def test_fault_in_the_rtl_ends_the_climb(tmp_path: Path, monkeypatch: pytest.Mon
     rtl = plant(tmp_path, "fc1", "= oldest + addend", "= oldest - addend")
     broken = partial(AcceleratorSimulator, rtl_folder=rtl)
     monkeypatch.setattr(verify, "AcceleratorSimulator", broken)
-    checkpoint = random_checkpoint(cases=1)
-    subject = verify.Subject(checkpoint, Verifier(checkpoint), tmp_path)
-    with pytest.raises(Mismatch, match=r"RTL, icarus, fast: clip 0: fc1 at \(\d,\): "):
-        verify._rtl(subject, Accelerator(subject.network, FAST), "icarus", 1)
+    design = design_of(random_checkpoint(cases=1), tmp_path, FAST)
+    message = r"^RTL fast, icarus, clips: clip 0: fc1 at \(\d,\): expected .*, got .*, cycle \d+$"
+    with pytest.raises(Mismatch, match=message):
+        verify.rtl_in_icarus(design)
+
+
+@pytest.mark.rtl
+@pytest.mark.parametrize("configuration", [SMALL, FAST], ids=lambda each: each.name)
+@pytest.mark.parametrize("rung", verify.HARDWARE_LADDER, ids=lambda rung: rung.__name__)
+def test_the_last_of_equal_logits_is_found_on_every_rung_of_the_hardware(
+    rung: Callable[[verify.Design], object],
+    configuration: Configuration,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    require_tool: Callable[[str], None],
+) -> None:
+    for tool in ("c++", "verilator", "yosys"):
+        require_tool(tool)
+    rtl = plant(tmp_path, *LAST_OF_EQUALS)
+    monkeypatch.setattr(
+        verify, "AcceleratorSimulator", partial(AcceleratorSimulator, rtl_folder=rtl)
+    )
+    monkeypatch.setattr(verify, "top_design", partial(yosys.top_design, rtl_folder=rtl))
+    with pytest.raises(Mismatch, match=r", ties: clip 0: label at \(\): expected \d, got \d"):
+        rung(design_of(tying_checkpoint(cases=1), tmp_path / "build", configuration))
+
+
+@pytest.mark.rtl
+def test_the_last_of_equal_logits_ends_the_command_with_status_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rtl = plant(tmp_path, *LAST_OF_EQUALS)
+    broken = partial(AcceleratorSimulator, rtl_folder=rtl)
+    monkeypatch.setattr(verify, "AcceleratorSimulator", broken)
+    path = tying_checkpoint(cases=1).save(tmp_path)
+    assert run_here(monkeypatch, path, "--output_dir", tmp_path / "out") == 1
+    error = capsys.readouterr().err
+    assert error.startswith("MISMATCH: RTL small, icarus, ties: clip 0: label at (): expected ")
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out/evidence.json").exists()
+
+
+def test_a_label_that_keras_gives_otherwise_is_a_mismatch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    design = design_of(random_checkpoint(cases=3), tmp_path, FAST)
+    right = reference.run(design.network, design.inputs["clips"]).label_indices
+    wrong = np.where(np.arange(3) == 1, (right + 1) % 4, right)
+    monkeypatch.setattr(Verifier, "answers", lambda self, fingerprints: wrong)
+    message = (
+        f"^Keras forward pass, clips: label: first difference at clip 1: expected {right[1]}, "
+        f"got {wrong[1]}; 1 of 3 values differ$"
+    )
+    with pytest.raises(Mismatch, match=message):
+        verify.keras_forward_pass(design)
+
+
+def test_a_label_that_c_gives_otherwise_is_a_mismatch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, require_tool: Callable[[str], None]
+) -> None:
+    require_tool("cc")
+    program = "scripts.simulation.c_inference.inference_program"
+    right = verify.inference_program
+    monkeypatch.setattr(
+        program, lambda network: right(network).replace("> logits[best]", ">= logits[best]")
+    )
+    with pytest.raises(Mismatch, match=r"^compiled C, ties: label: first difference at clip 0: "):
+        verify.compiled_c(design_of(tying_checkpoint(cases=2), tmp_path, FAST))
 
 
 def test_export_of_another_network_beside_the_checkpoint_is_refused(tmp_path: Path) -> None:
-    checkpoint = random_checkpoint(cases=1)
-    subject = verify.Subject(checkpoint, Verifier(checkpoint), tmp_path)
+    subject = design_of(random_checkpoint(cases=1), tmp_path, FAST)
     weights = REPOSITORY / "weights/ds_cnn_9487.ckpt-8000"
     vectors = REPOSITORY / "golden/vectors/ds_cnn_9487.ckpt-8000"
     with pytest.raises(

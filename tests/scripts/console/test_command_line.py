@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from golden.comparison import Mismatch
 from scripts.console.command_line import Parser, comma_separated, require_exclusive, run_command
 from tests.repository import REPOSITORY
 
@@ -44,6 +45,16 @@ def test_bad_input_and_failing_files_are_one_line_and_status_2(
     assert caught.value.code == 2
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("so far\n", f"error: {line}\n")
+
+
+def test_a_value_that_differs_between_rungs_is_one_line_and_status_1(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run_command(fails_with(Mismatch("fc1: first difference at\nclip 0: expected 1, got 2")))
+    assert caught.value.code == 1
+    line = "MISMATCH: fc1: first difference at clip 0: expected 1, got 2\n"
+    assert capsys.readouterr() == ("so far\n", line)
 
 
 def test_an_interrupt_is_status_130(capsys: pytest.CaptureFixture[str]) -> None:
