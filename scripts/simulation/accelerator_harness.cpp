@@ -5,7 +5,7 @@
 //   harness FRAMES_FILE BEATS OUTPUT_FOLDER GAP_PERCENT STALL_PERCENT SEED PATIENCE FIRST END SUMS
 //
 // FRAMES_FILE holds int8 numbers, BEATS to a frame. Each stream becomes OUTPUT_FOLDER/<stream>.bin,
-// pairs of int32: value, cycle. Cycle 0 is the first after reset. The run ends when every frame has
+// pairs of int64: value, cycle. Cycle 0 is the first after reset. The run ends when every frame has
 // its answer; if no beat passes for PATIENCE cycles it ends there, and what is missing is missing.
 // With SUMS 1 the accumulators are recorded after every addition, too: <layer>_sums.bin.
 // With NETLIST defined, only the ports of the top are there to be recorded. With TRACE_FST or
@@ -38,8 +38,8 @@ using Trace = VerilatedVcdC;
 namespace {
 
 struct Record {
-    int32_t value;
-    int32_t cycle;
+    int64_t value;
+    int64_t cycle;
 };
 
 class Stream {
@@ -56,7 +56,7 @@ class Stream {
     Stream &operator=(const Stream &) = delete;
 
     void add(int64_t value, uint64_t cycle) {
-        const Record record{static_cast<int32_t>(value), static_cast<int32_t>(cycle)};
+        const Record record{value, static_cast<int64_t>(cycle)};
         std::fwrite(&record, sizeof record, 1, file_);
     }
 
@@ -64,7 +64,7 @@ class Stream {
     std::FILE *file_;
 };
 
-// The `bits` lowest bits of `raw` as a two's-complement number.
+// The `bits` lowest bits of `raw`, 1 to 64, as a two's-complement number.
 int64_t as_signed(uint64_t raw, int bits) {
     return static_cast<int64_t>(raw << (64 - bits)) >> (64 - bits);
 }

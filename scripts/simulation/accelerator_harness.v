@@ -44,8 +44,8 @@ module accelerator_harness #(
   );
 
   reg [8*1024-1:0] frames_file, folder;
-  integer beats, gap, stall, seed, patience, first, last;
-  integer frames, number, scanned, place, cycle, quiet, sent, answers;
+  integer beats, gap, stall, seed, frames, number, scanned, answers;
+  reg signed [63:0] patience, first, last, cycle, quiet, sent;
   integer taken, errors, out, lasts, conv_1, conv_1_relu, dw_conv, max_pool, pw_conv, pw_conv_relu, fc1;
   integer sums, conv_1_sums, dw_conv_sums, pw_conv_sums, fc1_sums;
   reg more, offering, waves;

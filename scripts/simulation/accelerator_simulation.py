@@ -50,7 +50,7 @@ SUMS = {layer: f"{layer}_sums" for layer in BLOCKS}
 # Verilator 5.006 computes wide trees of XOR wrongly with this optimisation.
 VERILATOR_FIX = "-fno-const-bit-op-tree"
 UNKNOWN = np.iinfo(np.int64).min  # a value with an unknown bit
-WHOLE_RUN = range(2**31 - 1)  # as far as a 32-bit cycle counts
+WHOLE_RUN = range(2**63 - 1)  # as far as a cycle counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,7 +196,7 @@ def _read_recording(folder: Path) -> Recording:
     values, cycles = {}, {}
     for path in (*folder.glob("*.bin"), *folder.glob("*.txt")):
         if path.suffix == ".bin":
-            pairs = np.fromfile(path, np.int32).astype(np.int64).reshape(-1, 2)
+            pairs = np.fromfile(path, np.int64).reshape(-1, 2)
         else:
             words = path.read_text().replace("x", str(UNKNOWN)).split()
             pairs = np.array(words, np.int64).reshape(-1, 2)
