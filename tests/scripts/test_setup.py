@@ -18,18 +18,35 @@ TOOLS = (
     *("iverilog", "verilator", "espeak-ng", "flite", "cc", "c++"),
     *("yosys", "nextpnr-ice40", "z3"),
 )
+INSTALLING = (
+    "setup: installing the Python packages of requirements.lock (2 GB on disk, a few minutes)\n"
+)
 INSTALL = "apt-get install -y --no-install-recommends"
+OS_RELEASE, CELL_LIBRARY = "/etc/os-release", "/usr/share/qflow/tech/osu035/osu035_stdcells.lib"
+SYSTEMS = {
+    "Debian 12": ('PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"', "ID=debian", 'VERSION_ID="12"'),
+    "Debian 13": ('PRETTY_NAME="Debian GNU/Linux 13 (trixie)"', "ID=debian", 'VERSION_ID="13"'),
+    "Ubuntu": ('PRETTY_NAME="Ubuntu 24.04.2 LTS"', 'VERSION_ID="24.04"', "ID=ubuntu"),
+    "Fedora": ('PRETTY_NAME="Fedora Linux 41"', "ID=fedora", "VERSION_ID=41"),
+}
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A checkout whose environment is up to date and whose machine has every tool."""
+    """A checkout on Debian 12 with every tool and an environment that is up to date."""
+    script = (REPOSITORY / "scripts" / "setup.sh").read_text()
+    for path in (OS_RELEASE, CELL_LIBRARY):
+        assert path in script
+        script = script.replace(path, str(tmp_path / Path(path).name))
     (tmp_path / "scripts").mkdir()
-    shutil.copy(REPOSITORY / "scripts" / "setup.sh", tmp_path / "scripts")
-    (tmp_path / ".venv").mkdir()
+    (tmp_path / "scripts" / "setup.sh").write_text(script)
+    run_on(tmp_path, "Debian 12")
+    (tmp_path / Path(CELL_LIBRARY).name).touch()
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
     for folder in (tmp_path, tmp_path / ".venv"):
         (folder / "requirements.lock").write_text("rich==15.0.0\n")
     (tmp_path / "bin").mkdir()
+    command(tmp_path, "../.venv/bin/python", "exit 0")
     for name in ("cmp", "cp", "dirname", "env", "rm", "sed"):
         found = shutil.which(name)
         assert found is not None, name
@@ -46,15 +63,43 @@ def command(checkout: Path, name: str, script: str) -> None:
     path.chmod(0o755)
 
 
+def run_on(checkout: Path, system: str) -> None:
+    """Make the machine one of SYSTEMS."""
+    (checkout / Path(OS_RELEASE).name).write_text("\n".join(SYSTEMS[system]) + "\n")
+
+
+def python_of(checkout: Path, version: str, *, base: str, machine: str = "x86_64") -> None:
+    """Put a stand-in for the system's Python on the path, with neither venv nor shared library."""
+    major, minor = version.split(".")
+    supported = (3, 11) <= (int(major), int(minor)) <= (3, 13)
+    answers = f"""case "$2" in
+    *sys.exit*) exit {int(not supported)} ;;
+    venv) exit 99 ;;
+    *machine*) echo {machine} ;;
+    *base_prefix*) echo {base} ;;
+    *version_info*) echo {version} ;;
+    *) exit 1 ;;
+    esac"""
+    command(checkout, "python3", answers)
+
+
 def remove_tools(checkout: Path, *names: str) -> None:
     for name in names:
         (checkout / "bin" / name).unlink()
 
 
-def set_up(checkout: Path) -> subprocess.CompletedProcess[str]:
+def environment_python(checkout: Path, at_installation: str) -> None:
+    """Make the environment's Python a stand-in that works and does this where pip installs."""
+    script = f'case "$*" in *"pip install"*) {at_installation} ;; esac'
+    command(checkout, "../.venv/bin/python", script)
+
+
+def set_up(checkout: Path, *folders: str) -> subprocess.CompletedProcess[str]:
+    """Run set-up with these folders of the checkout on the path."""
+    path = os.pathsep.join(str(checkout / folder) for folder in folders or ("bin",))
     return subprocess.run(
         ["/bin/sh", str(checkout / "scripts" / "setup.sh")],
-        env={"PATH": str(checkout / "bin"), "LOG": str(checkout / "log")},
+        env={"PATH": path, "LOG": str(checkout / "log")},
         cwd=os.sep,
         capture_output=True,
         text=True,
@@ -109,20 +154,131 @@ def test_failed_update_is_said_and_failed_installation_ends_the_run(checkout: Pa
     assert result.stderr == "setup: package lists not refreshed; using those at hand\n"
 
 
-def test_changed_lock_is_installed_with_hashes_and_remembered(checkout: Path) -> None:
+def needs_environment(checkout: Path) -> None:
+    """Take the environment away, so that set-up looks for a Python."""
+    shutil.rmtree(checkout / ".venv")
+
+
+def without_rights(checkout: Path) -> None:
+    command(checkout, "id", "echo 1000")
+    command(checkout, "apt-get", "exit 99")
+    command(checkout, "sudo", "exit 1")
+
+
+@pytest.mark.parametrize(
+    ("system", "version", "packages"),
+    [
+        ("Debian 12", "3.11", "flite qflow-tech-osu035 python3.11-venv libpython3.11"),
+        ("Debian 13", "3.13", "flite python3.13-venv libpython3.13"),
+        ("Ubuntu", "3.12", "flite python3.12-venv libpython3.12t64"),
+        ("Ubuntu", "3.13", "flite python3.13-venv libpython3.13"),  # of another archive
+    ],
+)
+def test_packages_go_by_the_distribution_and_its_python(
+    checkout: Path, system: str, version: str, packages: str
+) -> None:
+    run_on(checkout, system)
+    needs_environment(checkout)
+    without_rights(checkout)
+    remove_tools(checkout, "flite")
+    (checkout / Path(CELL_LIBRARY).name).unlink()
+    python_of(checkout, version, base="/usr")
+    line = f"setup: missing {system.split()[0]} packages; run: sudo {INSTALL} {packages}\n"
+    assert outcome(set_up(checkout)) == (2, "", line)
+    assert not (checkout / ".venv").exists()
+
+
+def test_on_arm64_cocotb_is_built_and_needs_headers(checkout: Path) -> None:
+    needs_environment(checkout)
+    without_rights(checkout)
+    script = checkout / "scripts" / "setup.sh"
+    script.write_text(script.read_text().replace("/usr/include", "/nowhere"))
+    python_of(checkout, "3.11", base="/usr", machine="aarch64")
+    packages = "python3.11-venv libpython3.11 python3.11-dev"
+    line = f"setup: missing Debian packages; run: sudo {INSTALL} {packages}\n"
+    assert outcome(set_up(checkout)) == (2, "", line)
+
+
+def test_python_from_elsewhere_needs_no_packages(checkout: Path) -> None:
+    needs_environment(checkout)
+    python_of(checkout, "3.13", base="/opt/python")
+    assert outcome(set_up(checkout)) == (99, "", "")  # on to `python3 -m venv`
+
+
+@pytest.mark.parametrize("system", ["Fedora", None])
+def test_unknown_system_is_told_the_commands_and_installs_nothing(
+    checkout: Path, system: str | None
+) -> None:
+    if system is None:
+        (checkout / Path(OS_RELEASE).name).unlink()
+    else:
+        run_on(checkout, system)
+    needs_environment(checkout)
+    command(checkout, "apt-get", "echo $* >> $LOG")
+    remove_tools(checkout, "cc", "nextpnr-ice40")
+    python_of(checkout, "3.13", base="/usr")
+    things = "cc nextpnr-ice40 ensurepip libpython3.13.so.1.0"
+    name = "an unknown system" if system is None else "Fedora Linux 41"
+    line = f"setup: missing on {name}, whose packages have other names: {things}\n"
+    assert outcome(set_up(checkout)) == (2, "", line)
+    assert not (checkout / "log").exists()
+    assert not (checkout / ".venv").exists()
+
+
+@pytest.mark.parametrize(
+    ("system", "where"),
+    [
+        ("Debian 12", "; Debian GNU/Linux 12 (bookworm) has it as python3"),
+        ("Ubuntu", "; Ubuntu 24.04.2 LTS has it as python3"),
+        ("Fedora", ""),
+    ],
+)
+@pytest.mark.parametrize("version", [None, "3.10", "3.14"])
+def test_without_a_supported_python_one_line_says_so(
+    checkout: Path, system: str, where: str, version: str | None
+) -> None:
+    run_on(checkout, system)
+    needs_environment(checkout)
+    if version:
+        python_of(checkout, version, base="/usr")
+    line = f"setup: Python 3.11, 3.12 or 3.13 is needed and not found{where}\n"
+    assert outcome(set_up(checkout)) == (2, "", line)
+
+
+def test_python_that_refuses_to_run_hides_no_other(checkout: Path) -> None:
+    run_on(checkout, "Debian 13")
+    needs_environment(checkout)
+    without_rights(checkout)
+    python_of(checkout, "3.13", base="/usr")
+    (checkout / "shims").mkdir()
+    command(checkout, "../shims/python3", "echo no such version >&2; exit 127")
+    line = f"setup: missing Debian packages; run: sudo {INSTALL} python3.13-venv libpython3.13\n"
+    assert outcome(set_up(checkout, "shims", "bin")) == (2, "", line)
+
+
+def test_environment_whose_python_is_gone_is_made_anew(checkout: Path) -> None:
+    python = checkout / ".venv" / "bin" / "python"
+    python.unlink()
+    python.symlink_to("/nowhere/python3.11")
+    line = "setup: Python 3.11, 3.12 or 3.13 is needed and not found"
+    assert set_up(checkout).stderr.startswith(line)
+
+
+@pytest.mark.parametrize(
+    ("machine", "source"), [("x86_64", "pyverilog"), ("aarch64", "pyverilog,cocotb")]
+)
+def test_changed_lock_is_installed_with_hashes_and_remembered(
+    checkout: Path, machine: str, source: str
+) -> None:
     setuptools = "setuptools==84.0.0 \\\n    --hash=sha256:00\n"
     lock = f"rich==15.0.1 \\\n    --hash=sha256:11\n{setuptools}# end\n"
     (checkout / "requirements.lock").write_text(lock)
-    (checkout / ".venv" / "lib" / "python3.11" / "site-packages").mkdir(parents=True)
-    (checkout / ".venv" / "bin").mkdir()
-    command(checkout, "python3.11", "exit 0")
-    shutil.copy(checkout / "bin" / "python3.11", checkout / ".venv" / "bin" / "python")
-    log_install = '#!/bin/sh\ncase "$*" in *"pip install"*) echo "$*" >> $LOG ;; esac\n'
-    (checkout / ".venv" / "bin" / "python").write_text(log_install)
-    assert set_up(checkout).returncode == 0
+    environment_python(checkout, f'echo "$*" >> $LOG ;; *machine*) echo {machine}')
+    assert outcome(set_up(checkout)) == (0, INSTALLING, "")
     build, install = (checkout / "log").read_text().splitlines()
     assert "--require-hashes" in build and build.endswith("--requirement .venv/setuptools.lock")
     assert "--require-hashes" in install and install.endswith("--requirement requirements.lock")
+    assert f"--only-binary :all: --no-binary {source} " in install
     assert (checkout / ".venv/setuptools.lock").read_text() == setuptools
     (checkout / "log").unlink()
     assert outcome(set_up(checkout)) == (0, "", "")
@@ -131,10 +287,16 @@ def test_changed_lock_is_installed_with_hashes_and_remembered(checkout: Path) ->
 
 def test_failed_installation_is_tried_again(checkout: Path) -> None:
     (checkout / "requirements.lock").write_text("rich==15.0.1\n")
-    (checkout / ".venv" / "bin").mkdir()
-    command(checkout, "python3.11", "exit 0")
-    python = checkout / ".venv" / "bin" / "python"
-    python.write_text('#!/bin/sh\ncase "$*" in *"pip install"*) exit 1 ;; esac\n')
-    python.chmod(0o755)
+    environment_python(checkout, "exit 1")
     assert set_up(checkout).returncode == 1
     assert set_up(checkout).returncode == 1
+
+
+@pytest.mark.parametrize("system", ["Debian 13", "Ubuntu"])
+def test_cell_library_without_a_package_is_said_once(checkout: Path, system: str) -> None:
+    run_on(checkout, system)
+    (checkout / Path(CELL_LIBRARY).name).unlink()
+    (checkout / "requirements.lock").write_text("rich==15.0.1\n")
+    _, said = set_up(checkout).stdout.splitlines()
+    assert said.endswith("Debian 12's will do: dpkg-deb -x qflow-tech-osu035_*.deb /")
+    assert outcome(set_up(checkout)) == (0, "", "")
