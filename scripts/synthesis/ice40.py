@@ -24,10 +24,12 @@ from scripts.synthesis.yosys import (
     read_module,
     run_tool,
     run_yosys,
+    yosys_version,
 )
 
 LOGIC_CELLS, DSP_BLOCKS, RAM_BLOCKS = 5280, 8, 30
 CELL_LIBRARY = "+/ice40/cells_sim.v"
+LAST_WITHOUT_DELAYS = (0, 33)  # later Yosys maps only with the delays of the cells
 NETLIST = "ice40"
 SEED = 1
 TARGET_MHZ = 48.0  # more than it can reach, so that nextpnr never rests
@@ -215,6 +217,7 @@ def _mapping(top: str, elaborated: str, chosen: tuple[Multiplier, ...]) -> list[
     defines = " ".join(f"-D DSP_{name}={value}" for name, value in limits.items())
     return [
         f"read_rtlil {elaborated}.il",
+        *(_cells_with_delays() if yosys_version() > LAST_WITHOUT_DELAYS else ()),
         *(
             f"techmap -map +/mul2dsp.v -map +/ice40/dsp_map.v {defines} {top}/{multiplier.cell}"
             for multiplier in chosen
@@ -232,6 +235,12 @@ def _mapping(top: str, elaborated: str, chosen: tuple[Multiplier, ...]) -> list[
         "splitnets",  # a simulator would see loops through vectors
         f"write_verilog -noattr {NETLIST}.v",
     ]
+
+
+def _cells_with_delays() -> tuple[str, ...]:
+    """Replace the cells by such that have delays, and parameters, which RTLIL does not keep."""
+    read = f"read_verilog -D ICE40_U -lib -specify {CELL_LIBRARY}"
+    return ("delete =A:blackbox", read, "proc")
 
 
 def _between_registers(top: str) -> list[str]:

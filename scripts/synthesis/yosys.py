@@ -22,6 +22,7 @@ from scripts.console.places import RTL_FOLDER
 from scripts.simulation.accelerator_simulation import TOP
 
 SOURCE_FOLDER = "rtl"
+FLATTENED_NAME = "$scopeinfo"  # no hardware: where Yosys after 0.33 keeps what `flatten` took away
 
 # Debian packages by the command, or the file, that they bring.
 _PACKAGES = {
@@ -93,6 +94,15 @@ def tool_versions(*commands: str) -> dict[str, str]:
     return versions
 
 
+def yosys_version() -> tuple[int, int]:
+    """Return the major and the minor number of Yosys' version."""
+    said = tool_versions("yosys")["yosys"]
+    found = re.match(r"Yosys (\d+)\.(\d+)", said)
+    if not found:
+        raise ValueError(f"yosys: expected 'Yosys <major>.<minor>' as its version, got '{said}'")
+    return int(found[1]), int(found[2])
+
+
 def copy_sources(design: Design) -> None:
     """Copy the sources of `design` to the place from which every tool reads them."""
     place = design.folder / SOURCE_FOLDER
@@ -148,10 +158,11 @@ def read_module(folder: Path, name: str, top: str) -> dict[str, Any]:
 
 
 def cells_of(module: Mapping[str, Any]) -> dict[str, int]:
-    """Count the cells of a netlist module by type."""
+    """Count the cells of a netlist module by type, without the names of flattened modules."""
     counts: dict[str, int] = {}
     for cell in module["cells"].values():
         counts[cell["type"]] = counts.get(cell["type"], 0) + 1
+    counts.pop(FLATTENED_NAME, None)
     return dict(sorted(counts.items()))
 
 
