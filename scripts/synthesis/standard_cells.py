@@ -68,7 +68,7 @@ def require_library() -> None:
     """Raise FileNotFoundError, naming the Debian package, if the cell library is missing."""
     if not _library_file("lib").is_file():
         raise FileNotFoundError(
-            f"{_library_file('lib')}: not found, install the Debian package qflow-tech-osu035"
+            f"{_library_file('lib')}: not found, install Debian 12's package qflow-tech-osu035"
         )
 
 
