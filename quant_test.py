@@ -20,7 +20,7 @@ import scripts.console.quiet_tensorflow  # noqa: F401
 from dataflow.ranges.intervals import magnitude_bound
 from golden import files
 from golden.comparison import Comparison
-from golden.evidence import Rung, evidence_bytes, json_bytes, package_versions
+from golden.evidence import PACKAGES, Rung, evidence_bytes, json_bytes, package_versions
 from golden.export import export_network, write_export
 from golden.network import IntegerNetwork
 from quant_models.checkpoint import Checkpoint, load_checkpoint
@@ -40,7 +40,6 @@ EXAMPLE = (
     "--test_dir speech_commands_test_set"
 )
 FLOAT32_EXACT = 2**24  # integers up to this magnitude, and their sums, are exact in float32
-PACKAGES = ("keras", "numpy", "tensorflow-cpu")
 
 
 def main() -> None:

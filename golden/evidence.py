@@ -9,12 +9,19 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+import platform
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from golden.comparison import Comparison
+
+# What computes beside the reference. TensorFlow has another package for arm64: see requirements.in.
+PACKAGES = (
+    *("keras", "numpy"),
+    "tensorflow" if platform.machine() == "aarch64" else "tensorflow-cpu",
+)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from dataflow.proof.range_store import choose_ranges, find_proven_ranges
 from golden import files, reference
 from golden.c_program import inference_program
 from golden.comparison import Comparison, compare, comparing
-from golden.evidence import Rung, evidence_bytes, package_versions
+from golden.evidence import PACKAGES, Rung, evidence_bytes, package_versions
 from golden.export import check_export
 from golden.network import IntegerNetwork
 from golden.ties import FILE_NAME as TIES_FILE
@@ -49,7 +49,6 @@ from scripts.synthesis.netlist_simulation import NetlistSimulator
 from scripts.synthesis.yosys import tool_versions, top_design
 
 EXAMPLE = "scripts/verify.py weights/NAME/NAME.npz"
-PACKAGES = ("keras", "numpy", "tensorflow-cpu")
 TOOLS = ("cc", "iverilog", "verilator", "yosys")
 REFERENCE = "golden.reference"
 CLIPS, WITNESSES, TIES = "clips", "witnesses", "ties"

@@ -72,7 +72,13 @@ def test_network_keeps_to_the_size_of_the_architecture(name: str) -> None:
 
 
 @each_network
-def test_exporting_again_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
+def test_exporting_again_gives_the_same_bytes(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Versions are those of the machine: Python's, and the name of TensorFlow's package.
+    evidence = json.loads((REPOSITORY / "weights" / name / "evidence.json").read_text())
+    assert evidence["versions"].keys() == {"keras", "numpy", "python", "tensorflow-cpu"}
+    monkeypatch.setattr(quant_test, "package_versions", lambda _: evidence["versions"])
     checkpoint = load_checkpoint(REPOSITORY / "weights" / name / f"{name}.npz")
     quant_test.export(checkpoint, Verifier(checkpoint), tmp_path / "weights", tmp_path / "vectors")
     for made, shipped in (("weights", REPOSITORY / "weights" / name), ("vectors", VECTORS / name)):
