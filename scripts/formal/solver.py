@@ -104,8 +104,8 @@ def yosys_script(proof: Proof, rtl_folder: Path) -> str:
         f"hierarchy -check -top {proof.module}",
         "proc",
         "flatten",
-        # No register here resets asynchronously; but later Yosys than 0.33 holds properties in cells
-        # of a new kind, of which this makes the kinds that are selected below.
+        # No register here resets asynchronously; but Yosys after 0.33 holds properties in cells of
+        # a new kind, of which this makes the kinds that are selected below.
         "async2sync",
         f"select -assert-min 1 t:{kind} c:{proof.group}_* %i",
         f"select -set goals t:{kind} c:{proof.group}_* %i",
