@@ -94,16 +94,16 @@ def test_gate_netlist_is_the_reference_and_its_toggles_have_an_energy(tmp_path: 
 
 @pytest.mark.parametrize(
     ("kind", "synthesise"),
-    [
-        (ICE40, ice40.synthesise),
-        pytest.param(
-            GATES, standard_cells.synthesise, marks=pytest.mark.usefixtures("cell_library")
-        ),
-    ],
+    [(ICE40, ice40.synthesise), (GATES, standard_cells.synthesise)],
 )
 def test_fault_in_the_netlist_is_found(
-    kind: NetlistKind, synthesise: Callable[[Design], object], tmp_path: Path
+    kind: NetlistKind,
+    synthesise: Callable[[Design], object],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
+    if kind == GATES:
+        request.getfixturevalue("cell_library")
     right = "$signed(s_axis_tdata) > best_q"
     rtl = plant(tmp_path, "argmax", right, right.replace(">", "<"))
     accelerator = small_accelerator(configuration=SMALL)
