@@ -139,10 +139,10 @@ install_environment() {
     environment_works || "$1" -m venv --clear $venv
     rm -f $stamp
     echo "setup: installing the Python packages of $lock (2 GB on disk, a few minutes)"
-    # What comes as source is built with the setuptools of the lock, which must be there before: the
-    # one that a new environment brings, if any, may be too old to make a wheel.
-    sed -n '/^setuptools==/,/[^\\]$/p' $lock >$venv/setuptools.lock
-    install_pinned $venv/setuptools.lock
+    # What comes as source is built with what the lock has for it, which must be there before: the
+    # setuptools that a new environment brings, if any, may be too old to make a wheel.
+    sed -nE '/^(packaging|setuptools[a-z-]*)==/,/[^\\]$/p' $lock >$venv/build.lock
+    install_pinned $venv/build.lock
     install_pinned $lock --no-binary "$(built_from_source $venv/bin/python)" --no-build-isolation
     # Commands in scripts/ import the packages of the checkout, wherever it is moved.
     $venv/bin/python -c 'import pathlib, sysconfig

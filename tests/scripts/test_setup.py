@@ -276,10 +276,10 @@ def test_changed_lock_is_installed_with_hashes_and_remembered(
     environment_python(checkout, f'echo "$*" >> $LOG ;; *machine*) echo {machine}')
     assert outcome(set_up(checkout)) == (0, INSTALLING, "")
     build, install = (checkout / "log").read_text().splitlines()
-    assert "--require-hashes" in build and build.endswith("--requirement .venv/setuptools.lock")
+    assert "--require-hashes" in build and build.endswith("--requirement .venv/build.lock")
     assert "--require-hashes" in install and install.endswith("--requirement requirements.lock")
     assert f"--only-binary :all: --no-binary {source} " in install
-    assert (checkout / ".venv/setuptools.lock").read_text() == setuptools
+    assert (checkout / ".venv/build.lock").read_text() == setuptools
     (checkout / "log").unlink()
     assert outcome(set_up(checkout)) == (0, "", "")
     assert not (checkout / "log").exists()
