@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,20 @@ def tying_network(seed: int = 5) -> IntegerNetwork:
     return random_network(
         seed, 4, 3, input_shape=(10, 6), shifts=(3, 4, 4), weights=(-8, 8), biases=(-9, 9)
     )
+
+
+def with_depthwise_weights(network: IntegerNetwork, centre: int, around: int) -> IntegerNetwork:
+    """Return the network with the depthwise weight `centre`, and `around` it another."""
+
+    def change(node: Node) -> Node:
+        if not isinstance(node, DepthwiseConvolution):
+            return node
+        weights = np.full_like(node.weights, around)
+        rows, columns = weights.shape[1:3]
+        weights[:, (rows - 1) // 2, (columns - 1) // 2] = centre
+        return dataclasses.replace(node, weights=weights)
+
+    return dataclasses.replace(network, nodes=tuple(change(node) for node in network.nodes))
 
 
 def random_fingerprints(

@@ -65,6 +65,28 @@ SINGLE = Accelerator(
     ),
     FAST,
 )
+# Last indices with the high bits of those of the default network: 24 (11000 in binary) and 8 in a
+# frame, 12 and 4 in a map.
+LONG_FRAME = Accelerator(
+    random_network(
+        6, filters=1, outputs=1, labels=2, kernel=(1, 1), stride=(2, 2), input_shape=(25, 9)
+    ),
+    FAST,
+)
+# And with every bit set: 64 channels of one position, 1,024 weights.
+MANY_CHANNELS, MANY_WORDS = (
+    Accelerator(
+        random_network(
+            7, filters=64, outputs=1, labels=2, kernel=shape, stride=(1, 1), input_shape=shape
+        ),
+        SMALL,
+    )
+    for shape in ((1, 3), (2, 8))
+)
+# The default network: as many lanes and as many words as there are.
+DEFAULT_LANES, DEFAULT_WORDS = (
+    Accelerator(random_network(8), configuration) for configuration in (FAST, SMALL)
+)
 
 
 def control_job(accelerator: Accelerator, **changes: int) -> Prepare:
@@ -73,9 +95,9 @@ def control_job(accelerator: Accelerator, **changes: int) -> Prepare:
     return lambda folder: prepare(folder, accelerator, parameters)
 
 
-def memory_job(accelerator: Accelerator) -> Prepare:
+def memory_job(accelerator: Accelerator, count: int = 6) -> Prepare:
     """Return what prepares a job of `window_memory`: its parameters and frames to keep."""
-    frames = random_fingerprints(5, 6, accelerator.frame)
+    frames = random_fingerprints(5, count, accelerator.frame)
     parameters = module_parameters(accelerator)["window_memory"]
     return lambda folder: prepare(folder, accelerator, parameters, frames=frames)
 
@@ -119,11 +141,15 @@ JOBS: Mapping[str, tuple[Job, ...]] = {
         Job("tap by tap", control_job(TAP_BY_TAP)),
         Job("one row of windows", control_job(ONE_ROW)),
         Job("frames of one beat", control_job(SINGLE, **ONE_BEAT)),
+        Job("long frame", control_job(LONG_FRAME)),
+        Job("many channels of one position", control_job(MANY_CHANNELS)),
     ),
     "window_memory": (
         Job("window by window", memory_job(WINDOW_BY_WINDOW)),
         Job("row by row", memory_job(ROW_BY_ROW)),
         Job("tap by tap", memory_job(TAP_BY_TAP)),
+        Job("default lanes", memory_job(DEFAULT_LANES, count=3)),
+        Job("default words", memory_job(DEFAULT_WORDS, count=3)),
     ),
     "kernel_weights": (
         Job("window by window", weights_job(WINDOW_BY_WINDOW, "conv_1")),
@@ -131,6 +157,8 @@ JOBS: Mapping[str, tuple[Job, ...]] = {
         Job("tap by tap", weights_job(TAP_BY_TAP, "conv_1")),
         Job("two steps", weights_job(TWO_STEPS, "conv_1")),
         Job("one word", weights_job(SINGLE, "conv_1")),
+        Job("default lanes", weights_job(DEFAULT_LANES, "conv_1")),
+        Job("1,024 words", weights_job(MANY_WORDS, "conv_1")),
     ),
     "adder_tree": tuple(
         Job(f"{inputs} inputs of {bits} bits", adder_job(inputs, bits))

@@ -10,7 +10,25 @@ from cocotb.triggers import RisingEdge, with_timeout
 from tests.rtl.bench import PERIOD_NS
 from tests.rtl.stream_scenarios import last_frames, start
 
-__all__ = ["reset_while_a_frame_is_wrong", "tlast_in_the_wrong_place"]
+__all__ = ["frame_of_many_frames", "reset_while_a_frame_is_wrong", "tlast_in_the_wrong_place"]
+
+
+MANY_FRAMES, SEVERAL_FRAMES = 64, 4
+FEW_BEATS = 20  # of a frame, so that many frames are not too many beats
+
+
+@cocotb.test()
+async def frame_of_many_frames(dut: Any) -> None:
+    """A frame as long as many right ones, or as many and one, is one error and nothing else.
+
+    Whoever counts its beats or its frames modulo a power of two takes one of them for right.
+    """
+    bench = await start(dut, "frame_of_many_frames")
+    many = MANY_FRAMES if bench.frame_beats <= FEW_BEATS else SEVERAL_FRAMES
+    for count in (many, many + 1):
+        bench.send_wrong(count * bench.frame_beats)
+        bench.send(last_frames(bench, 1))
+    await bench.check()
 
 
 @cocotb.test()

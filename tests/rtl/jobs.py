@@ -26,9 +26,10 @@ from scripts.simulation.rtl_simulation import (
     prepare_pointwise,
     simulate,
 )
-from tests.networks import random_fingerprints, random_network
+from tests.networks import random_fingerprints, random_network, with_depthwise_weights
 
 RANDOM_FRAMES = 8
+PLACES = 12  # of a map, about, where extremes are put
 TIES = 60  # frames of logits with ties; more labels than three give too many to try all
 
 Integers = npt.NDArray[np.int64]
@@ -141,6 +142,33 @@ ACCELERATORS = {
     ),
 }
 
+# For some blocks only. A map of one position, several channels, the lanes of the default network.
+ONE_POSITION = Accelerator(random_network(8, 5, 3, 3, input_shape=(4, 4)), FAST)
+# Last indices with every bit set, in `dw_conv_max_pool` as many lanes as in `conv_1`.
+LONG_MAP = Accelerator(
+    random_network(
+        9,
+        *(2, 16, 4),
+        kernel=(1, 1),
+        stride=(1, 1),
+        depthwise_kernel=(4, 4),
+        shifts=(0, 4, 6),
+        input_shape=(16, 4),
+    ),
+    FAST,
+)
+# A position's sum is positive where its own value is large, and negative beside it.
+PEAKS = Accelerator(
+    with_depthwise_weights(
+        random_network(
+            10, 2, 1, 2, kernel=(1, 1), stride=(1, 1), shifts=(0, 1, 6), input_shape=(3, 3)
+        ),
+        centre=31,
+        around=-9,
+    ),
+    FAST,
+)
+
 # Every key set: dimensions at 1, powers of two and others, shift zero, weights of one sign only.
 POINTWISE_NETWORKS = {
     "default": random_network(1),
@@ -156,6 +184,7 @@ POINTWISE_NETWORKS = {
     "weights -1 to 1": random_network(11, filters=5, outputs=3, weights=(-1, 1), shifts=(0, 0, 0)),
     "inputs 0 and 1": random_network(16, filters=6, outputs=4, shifts=(3, 16, 0)),
     "8 to 16, no shift": random_network(10, filters=8, outputs=16, shifts=(3, 4, 0)),
+    "64 to 8": random_network(12, filters=64, outputs=8),
 }
 
 
@@ -210,21 +239,33 @@ def fingerprints(accelerator: Accelerator) -> npt.NDArray[np.int8]:
 
 
 def maps(accelerator: Accelerator) -> Integers:
-    """Return inputs `(N, row, column, channel)` of `dw_conv`: extremes at every centre, random."""
+    """Return inputs `(N, row, column, channel)` of `dw_conv`: extremes at every centre, a peak at
+    every place, alone and behind a lower one, random numbers.
+
+    Of a large map only some places, the last among them: every sum of every map is compared anyway.
+    """
     bound = interval_bounds(accelerator.network)[accelerator.dw_conv.input]
     (rows, columns), (above, left) = accelerator.map, accelerator.padding
     kernel = accelerator.dw_conv.weights[..., 0]  # [channel][kh][kw]
+    places = range(rows * columns)[:: -max(1, rows * columns // PLACES)]
     extremes = []
-    for sign, row, column in itertools.product((1, -1), range(rows), range(columns)):
+    for sign, place in itertools.product((1, -1), places):
+        row, column = divmod(place, columns)
         signs = np.zeros((rows + kernel.shape[1], columns + kernel.shape[2], len(kernel)))
         signs[row : row + kernel.shape[1], column : column + kernel.shape[2]] = np.moveaxis(
             sign * kernel, 0, 2
         )
         inside = signs[above : above + rows, left : left + columns]
         extremes.append(np.where(inside > 0, bound.high, bound.low))
+    single = (
+        np.eye(rows * columns, dtype=np.int64)[places].reshape(-1, rows, columns, 1) * bound.high
+    )
+    double = single.copy()
+    double[:-1, 0, 0] = bound.high // 2
     rng = np.random.default_rng(rows)
     shape = (RANDOM_FRAMES, rows, columns, len(kernel))
-    return np.concatenate([extremes, rng.integers(bound.low, bound.high + 1, shape)])
+    random = rng.integers(bound.low, bound.high + 1, shape)
+    return np.concatenate([extremes, single, double, random])
 
 
 def features(accelerator: Accelerator) -> Integers:
@@ -249,9 +290,15 @@ def logits(accelerator: Accelerator) -> Integers:
 
 
 def _block(
-    module: str, array: str, make: Callable[[Accelerator], npt.NDArray[np.integer]]
+    module: str,
+    array: str,
+    make: Callable[[Accelerator], npt.NDArray[np.integer]],
+    **others: Accelerator,
 ) -> tuple[Job, ...]:
-    """Return the jobs of a block: each accelerator with the inputs that `make` gives."""
+    """Return the jobs of a block: each accelerator with the inputs that `make` gives.
+
+    `others` are accelerators for this block alone, by name, `_` for a space.
+    """
 
     def job(name: str, accelerator: Accelerator) -> Job:
         def prepare(folder: Path) -> None:
@@ -259,7 +306,8 @@ def _block(
 
         return Job(name, prepare)
 
-    return tuple(job(name, accelerator) for name, accelerator in ACCELERATORS.items())
+    named = {name.replace("_", " "): accelerator for name, accelerator in others.items()}
+    return tuple(job(*item) for item in (ACCELERATORS | named).items())
 
 
 def _pointwise() -> tuple[Job, ...]:
@@ -274,12 +322,23 @@ def _pointwise() -> tuple[Job, ...]:
 
 
 JOBS: Mapping[str, tuple[Job, ...]] = {
-    "conv_1": _block("conv_1", "fingerprints", fingerprints),
-    "dw_conv_max_pool": _block("dw_conv_max_pool", "maps", maps),
+    "conv_1": _block(
+        "conv_1", "fingerprints", fingerprints, one_position=ONE_POSITION, long_map=LONG_MAP
+    ),
+    "dw_conv_max_pool": _block(
+        "dw_conv_max_pool",
+        "maps",
+        maps,
+        one_position=ONE_POSITION,
+        long_map=LONG_MAP,
+        peaks=PEAKS,
+    ),
     "pointwise_conv": _pointwise(),
-    "fc1": _block("fc1", "features", features),
+    "fc1": _block("fc1", "features", features, sixteen_inputs=LONG_MAP),
     "argmax": _block("argmax", "logits", logits),
-    "kws_accelerator": _block("kws_accelerator", "fingerprints", fingerprints),
+    "kws_accelerator": _block(
+        "kws_accelerator", "fingerprints", fingerprints, one_position=ONE_POSITION
+    ),
 }
 
 

@@ -44,6 +44,10 @@ class Source:
             self._beats.append(tuple(beat[part] for part in self._payload))
         self._queued.set()
 
+    def begin(self) -> None:
+        """Offer the first beat in the cycle that has just begun, not only in the next one."""
+        self._offer(self._beats.popleft())
+
     def clear(self) -> None:
         """Take everything back, as a reset does."""
         self._beats.clear()

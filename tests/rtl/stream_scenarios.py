@@ -16,14 +16,17 @@ from tests.rtl.bench import PERIOD_NS, StreamBench
 __all__ = [
     "back_to_back",
     "gaps_and_stalls",
+    "last_beat_waits_for_a_sink_that_is_late",
     "parameters_are_as_generated",
     "reset_in_mid_stream",
     "reset_while_the_output_is_stalled",
+    "takes_a_beat_in_the_first_cycle_after_a_reset",
     "waits_for_a_sink_that_is_late",
 ]
 
 RANDOM_MOMENTS = 7
 FEWEST_FRAMES, FEWEST_CYCLES = 3, 40  # with gaps and stalls
+LATE_CYCLES = 80  # longer than any burst of stalls
 
 
 async def start(dut: Any, scenario: str, idle: str = "never", stall: str = "never") -> StreamBench:
@@ -76,6 +79,38 @@ async def waits_for_a_sink_that_is_late(dut: Any) -> None:
     assert dut.m_axis_tvalid.value == 1, "m_axis: tvalid waits for tready"
     bench.sink.accept(True)
     await bench.check()
+
+
+@cocotb.test()
+async def last_beat_waits_for_a_sink_that_is_late(dut: Any) -> None:
+    """The last beat of a frame stays while the next frames pile up behind it, then they follow."""
+    bench = await start(dut, "late_sink_of_the_last_beat")
+    first, *others = last_frames(bench, 4)
+    bench.send([first])
+    before_it = bench.beats_to_come - 1
+    bench.send(others)
+    while before_it:
+        await RisingEdge(dut.clk_i)
+        before_it -= dut.m_axis_tvalid.value == 1 and dut.m_axis_tready.value == 1
+    bench.sink.accept(False)
+    await bench.cycles(3 * bench.frame_cycles + LATE_CYCLES)
+    bench.sink.accept(True)
+    await bench.check()
+
+
+@cocotb.test()
+async def takes_a_beat_in_the_first_cycle_after_a_reset(dut: Any) -> None:
+    """A beat that is there when the reset ends counts like any other, whatever was before."""
+    bench = await start(dut, "first_cycle_after_reset")
+    for turn, moment in enumerate((1, 2, bench.frame_cycles, bench.frame_cycles + 2)):
+        bench.send(last_frames(bench, 2))
+        await bench.cycles(moment)
+        await bench.reset()
+        bench.send(last_frames(bench, 5)[turn : turn + 2], dense=True)
+        bench.source.begin()
+        await bench.check()
+        taken = bench.trace().handshakes("s_axis")[0]
+        assert taken == bench.first_cycle, f"first beat: expected {bench.first_cycle}, got {taken}"
 
 
 @cocotb.test()

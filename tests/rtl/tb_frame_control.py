@@ -16,7 +16,11 @@ import cocotb
 
 from tests.rtl.lock_step import LockStep, Values, job_parameters, report
 
-PATIENCE_CYCLES = 20_000
+PATIENCE_CYCLES = 40_000
+MANY_FRAMES, SEVERAL_FRAMES = 64, 4
+FEW_BEATS = 20  # of a frame, so that many frames are not too many beats
+LATE_CYCLES = 80  # longer than any other stall
+FEW_ROWS = 8  # so many that every number of whole rows is tried as a length
 Moment = Callable[["FrameControl"], bool]
 
 
@@ -260,8 +264,9 @@ class Bench:
     async def hunt(self, moment: Moment) -> None:
         """Send frames, now fast and now slowly, until the model is in this state."""
         limit = self.pair.cycle + PATIENCE_CYCLES
+        slow = 1 - self.layout.beats / (4 * len(self.model.addresses))  # slower than the reads
         while not moment(self.model):
-            idle, stall = self.random.choice((0, 0.7)), self.random.choice((0, 0.7))
+            idle, stall = self.random.choice((0, max(slow, 0.7))), self.random.choice((0, 0.7))
             self.source = self.frames(self.mixed_lengths(3), idle)
             while not moment(self.model) and not self.source.done:
                 assert self.pair.cycle < limit, f"{self.scenario}: expected the moment to come"
@@ -275,7 +280,9 @@ class Bench:
     def wrong_lengths(self) -> list[int]:
         """Return lengths of frames that must be discarded: whole rows, whole frames, near them."""
         beats, columns = self.layout.beats, self.layout.parameters["COLUMNS"]
-        found = {1, *range(columns, beats, columns), beats - 1, beats + 1}
+        rows = self.layout.parameters["ROWS"]
+        some = range(1, rows) if rows <= FEW_ROWS else (1, rows // 2, rows - 1)
+        found = {1, *(columns * row for row in some), beats - 1, beats + 1}
         found |= {2 * beats - 1, 2 * beats, 2 * beats + 1}
         return sorted(found - {0, beats})
 
@@ -345,6 +352,36 @@ async def every_wrong_length(dut: Any) -> None:
     lengths = [part for length in bench.wrong_lengths() for part in (length, bench.layout.beats)]
     await bench.run(lengths)
     assert len(bench.last_beats) == len(lengths) // 2
+    bench.finish()
+
+
+@cocotb.test()
+async def frame_of_many_frames(dut: Any) -> None:
+    """A frame as long as many right ones, or as many and one, is one error and nothing else."""
+    bench = await start(dut, "frame_of_many_frames")
+    right = bench.layout.beats
+    many = MANY_FRAMES if right <= FEW_BEATS else SEVERAL_FRAMES
+    for count in (many, many + 1):
+        await bench.run([count * right])
+        assert not bench.reads, f"{count} frames in one: expected no read"
+        await bench.run([right])
+        bench.reads.clear()
+    bench.finish()
+
+
+@cocotb.test()
+async def last_read_waits_for_long(dut: Any) -> None:
+    """The last read of a frame stays while the other buffer is filled and refused more."""
+    bench = await start(dut, "late_reader")
+    model = bench.model
+    bench.source = bench.frames([bench.layout.beats] * 4)
+    for _ in range(3):
+        while not (model.waiting and model.read == len(model.addresses) - 1):
+            await bench.step()
+        for _ in range(bench.layout.beats + LATE_CYCLES):
+            await bench.step(ready=False)
+        await bench.step()
+    await bench.drain()
     bench.finish()
 
 

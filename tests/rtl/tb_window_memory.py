@@ -18,6 +18,8 @@ import numpy.typing as npt
 
 from tests.rtl.lock_step import LockStep, Values, job_folder, job_parameters, report
 
+LATE_CYCLES = 80  # longer than any other stall
+
 
 class WindowMemory:
     """The model: two frames, and the beat that was read last and is not yet taken."""
@@ -184,6 +186,20 @@ async def reads_follow_one_another(dut: Any) -> None:
     await bench.run(iter(()), iter(reads), idle=0, stall=0)
     assert bench.pair.cycle == first + len(reads) + 1
     report("full_rate", cycles=bench.pair.cycle)
+
+
+@cocotb.test()
+async def beat_waits_for_a_sink_that_is_late(dut: Any) -> None:
+    """A beat, empty or not, stays for longer than any other stall, whatever the inputs do then."""
+    bench = await start(dut, "late_sink")
+    for read in list(bench.reads(0))[:6]:
+        await bench.pair.step(bench.noise() | read | {"m_axis_tready": 1})
+        behind = next(bench.reads(0))
+        for _ in range(LATE_CYCLES):
+            offered = behind if bench.random.getrandbits(1) else {}
+            await bench.pair.step(bench.noise() | offered | {"m_axis_tready": 0})
+        await bench.run(iter(()), bench.reads(0), idle=0, stall=0.5)
+    report("late_sink", cycles=bench.pair.cycle)
 
 
 @cocotb.test()

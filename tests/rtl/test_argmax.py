@@ -10,7 +10,7 @@ from tests.rtl.jobs import JOBS, Job, run
 
 pytestmark = pytest.mark.rtl
 
-TOP, SCENARIOS = "argmax", 15
+TOP, SCENARIOS = "argmax", 17
 
 
 @pytest.mark.parametrize("job", JOBS[TOP], ids=str)

@@ -10,7 +10,7 @@ from tests.rtl.jobs import JOBS, Job, run
 
 pytestmark = pytest.mark.rtl
 
-TOP, SCENARIOS = "conv_1", 15
+TOP, SCENARIOS = "conv_1", 17
 
 
 @pytest.mark.parametrize("job", JOBS[TOP], ids=str)

@@ -10,7 +10,7 @@ from tests.rtl.jobs import JOBS, Job, run
 
 pytestmark = pytest.mark.rtl
 
-TOP, SCENARIOS = "dw_conv_max_pool", 15
+TOP, SCENARIOS = "dw_conv_max_pool", 17
 
 
 @pytest.mark.parametrize("job", JOBS[TOP], ids=str)

@@ -11,7 +11,7 @@ from tests.rtl.jobs import Job, run
 
 pytestmark = pytest.mark.rtl
 
-TOP, SCENARIOS = "frame_control", 6
+TOP, SCENARIOS = "frame_control", 8
 
 
 @pytest.mark.parametrize("job", JOBS[TOP], ids=str)

@@ -10,7 +10,7 @@ from tests.rtl.jobs import JOBS, Job, run
 
 pytestmark = pytest.mark.rtl
 
-TOP, SCENARIOS = "kws_accelerator", 20
+TOP, SCENARIOS = "kws_accelerator", 23
 
 
 @pytest.mark.parametrize("job", JOBS[TOP], ids=str)

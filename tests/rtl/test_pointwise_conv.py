@@ -42,7 +42,7 @@ pytestmark = pytest.mark.rtl
 TOP = "pointwise_conv"
 SOURCE = RTL_FOLDER / f"{TOP}.v"
 BENCH = "tests.rtl.tb_pointwise_conv"
-SCENARIOS = 20
+SCENARIOS = 23
 SHIPPED = {path.parent.name: path for path in sorted(REPOSITORY.glob("weights/*/network.npz"))}
 REAL_PIXELS = 60
 

@@ -11,7 +11,7 @@ from tests.rtl.jobs import Job, run
 
 pytestmark = pytest.mark.rtl
 
-TOP, SCENARIOS = "window_memory", 6
+TOP, SCENARIOS = "window_memory", 7
 
 
 @pytest.mark.parametrize("job", JOBS[TOP], ids=str)
