@@ -134,6 +134,9 @@ MAXIMUM_AT_THE_LAST_POSITION = {
         "back_to_back",
         (LARGER, f"({LARGER}) & ~(sum_plane_last_q & ~sum_plane_first_q & max_before != 0)"),
     ),
+    "sum that is larger by 1 is missed": fault(
+        "dw_conv_max_pool", "peaks", "back_to_back", (LARGER, LARGER.replace("sum_q", "sum_q - 1"))
+    ),
     "last logit, positive behind negative ones, is missed": fault(
         "argmax",
         "window",

@@ -161,9 +161,9 @@ LONG_MAP = Accelerator(
 PEAKS = Accelerator(
     with_depthwise_weights(
         random_network(
-            10, 2, 1, 2, kernel=(1, 1), stride=(1, 1), shifts=(0, 1, 6), input_shape=(3, 3)
+            10, 2, 1, 2, kernel=(1, 1), stride=(1, 1), shifts=(0, 0, 6), input_shape=(3, 3)
         ),
-        centre=31,
+        centre=1,
         around=-9,
     ),
     FAST,
@@ -240,7 +240,7 @@ def fingerprints(accelerator: Accelerator) -> npt.NDArray[np.int8]:
 
 def maps(accelerator: Accelerator) -> Integers:
     """Return inputs `(N, row, column, channel)` of `dw_conv`: extremes at every centre, a peak at
-    every place, alone and behind a lower one, random numbers.
+    every place, alone and behind one that is lower by 1, random numbers.
 
     Of a large map only some places, the last among them: every sum of every map is compared anyway.
     """
@@ -261,7 +261,7 @@ def maps(accelerator: Accelerator) -> Integers:
         np.eye(rows * columns, dtype=np.int64)[places].reshape(-1, rows, columns, 1) * bound.high
     )
     double = single.copy()
-    double[:-1, 0, 0] = bound.high // 2
+    double[:-1, 0, 0] = np.maximum(bound.high - 1, 0)
     rng = np.random.default_rng(rows)
     shape = (RANDOM_FRAMES, rows, columns, len(kernel))
     random = rng.integers(bound.low, bound.high + 1, shape)
