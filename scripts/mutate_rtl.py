@@ -3,7 +3,8 @@
 Makes mutants of the modules in rtl_ref/, runs the bench of each module on copies of the
 repository, and reports which mutants were killed (a test failed, or nothing finished) and which
 survived. Those that compute the same as the original are argued one by one in
-rtl_ref/equivalent_mutants.toml. Exit status 1 if any other mutant survives.
+rtl_ref/equivalent_mutants.toml; of any other that a bench leaves alive the properties of its
+module are proven. Exit status 1 if one survives that, too.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
@@ -22,9 +23,10 @@ from golden.evidence import json_bytes
 from scripts.console.command_line import Parser, comma_separated, run_command
 from scripts.console.places import RTL_FOLDER
 from scripts.console.progress import progress_bar, say
-from scripts.mutation.bench import Copies, Judgement, Verdict, benches, copies
+from scripts.mutation.bench import Copies, Copy, Judgement, Verdict, benches, copies
 from scripts.mutation.mutants import Mutant, make_mutants, read_equivalents, read_modules, sample
 from scripts.mutation.report import Result, check_arguments, report, survivors, table
+from scripts.formal.solver import require_tools
 from scripts.simulation.rtl_simulation import require_icarus
 
 EXAMPLE = "scripts/mutate_rtl.py --modules pointwise_conv,argmax --limit 50"
@@ -45,7 +47,8 @@ def main() -> None:
         say("\n".join([*(mutant.describe() for mutant in mutants), f"{len(mutants)} mutants"]))
         return
     require_icarus()
-    judgements = _judge(mutants, modules, flags.jobs)
+    require_tools()
+    judgements = _judge(mutants, modules, arguments, flags.jobs)
     results = [
         Result(mutant, judgement, arguments.get(mutant, ""))
         for mutant, judgement in zip(mutants, judgements, strict=True)
@@ -77,7 +80,19 @@ def _parse() -> argparse.Namespace:
     return flags
 
 
-def _judge(mutants: Sequence[Mutant], modules: Mapping[str, str], jobs: int) -> list[Judgement]:
+def judge_one(
+    copy: Copy, mutant: Mutant, tests: tuple[str, ...], patience_s: float, argued: bool
+) -> Judgement:
+    """Judge by the bench, and a survivor that nobody argued for by the properties."""
+    judgement = copy.judge(mutant, tests, patience_s)
+    if judgement.verdict is Verdict.SURVIVING and not argued:
+        return copy.judge_by_properties(mutant)
+    return judgement
+
+
+def _judge(
+    mutants: Sequence[Mutant], modules: Mapping[str, str], argued: Container[Mutant], jobs: int
+) -> list[Judgement]:
     """Return the verdict on every mutant, in their order."""
     names = dict.fromkeys(mutant.module for mutant in mutants)
     tests = {name: benches(name, modules) for name in names}
@@ -86,7 +101,8 @@ def _judge(mutants: Sequence[Mutant], modules: Mapping[str, str], jobs: int) -> 
 
         def judge(mutant: Mutant) -> Judgement:
             with repository.one() as copy:
-                return copy.judge(mutant, tests[mutant.module], patience_s[mutant.module])
+                module = mutant.module
+                return judge_one(copy, mutant, tests[module], patience_s[module], mutant in argued)
 
         return _judge_in_parallel(pool, judge, mutants)
 

@@ -1,7 +1,8 @@
 """Judges mutants of the RTL: runs the benches of a module on a copy of the repository.
 
 A module's bench is `tests/rtl/test_<module>.py`. A module without one is judged by the benches of
-the modules that instantiate it.
+the modules that instantiate it. Of a mutant that a bench leaves alive, the properties that its
+module carries can be proven: `Copy.judge_by_properties`.
 """
 
 from __future__ import annotations
@@ -40,6 +41,9 @@ JUDGES: Mapping[str, tuple[str, ...]] = {
         )
     ),
 }
+# Properties that do not hold; nothing to prove; a mutant that Yosys refuses.
+_JUDGED = r"does not hold|expected (a module with proofs|\w+ to fail|an answer)|: Yosys: "
+PROOFS_PATIENCE_S = 600  # for all proofs of a module
 _NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "work")
 _FLAGS = ("--exitfirst", "--quiet", "-n0", "--tb=line", "--assert=plain", "-pno:cacheprovider")
 
@@ -84,11 +88,50 @@ class Copy:
 
         Raises ValueError if they cannot run.
         """
+        with self._planted(mutant):
+            return self.run(tests, patience_s)
+
+    def judge_by_properties(self, mutant: Mutant) -> Judgement:
+        """Prove the properties of the mutant's module; the first that does not hold kills it."""
+        with self._planted(mutant):
+            return self.prove(mutant.module)
+
+    def prove(self, module: str, patience_s: float = PROOFS_PATIENCE_S) -> Judgement:
+        """Prove the properties of a module, as `make formal` does.
+
+        No answer is none: it survives proofs that do not end, Yosys if that refuses it, and a
+        module without properties. Raises ValueError if there are no proofs for another reason.
+        """
+        command = [sys.executable, "-m", "scripts.prove", "--module", module, "--jobs", "1"]
+        process = subprocess.Popen(
+            [*command, "--build_dir", str(self.folder.with_suffix(".proofs"))],
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,  # the solvers end with it
+        )
+        try:
+            output, _ = process.communicate(timeout=patience_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            return Judgement(Verdict.SURVIVING)
+        if process.returncode and not re.search(_JUDGED, output):
+            raise ValueError(f"{module}: expected proofs, got {output}")
+        broken = re.search(rf"^{module} \(.*\): (\w+).* does not hold", output, re.MULTILINE)
+        if broken is None:
+            return Judgement(Verdict.SURVIVING)
+        return Judgement(Verdict.KILLED, f"property {broken.group(1)}")
+
+    @contextmanager
+    def _planted(self, mutant: Mutant) -> Iterator[None]:
+        """Put the mutant in the place of its module for as long as the context lasts."""
         module = self.folder / "rtl_ref" / f"{mutant.module}.v"
         original = module.read_text()
         try:
             module.write_text(mutant.source)
-            return self.run(tests, patience_s)
+            yield
         finally:
             module.write_text(original)
 

@@ -31,7 +31,8 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "m.v").write_text(MODULE)
     monkeypatch.setattr(mutate_rtl, "RTL_FOLDER", folder)
     monkeypatch.setattr(mutate_rtl, "EQUIVALENTS", folder / "equivalent_mutants.toml")
-    monkeypatch.setattr(mutate_rtl, "require_icarus", lambda: None)
+    for name in ("require_icarus", "require_tools"):
+        monkeypatch.setattr(mutate_rtl, name, lambda: None)
     return folder
 
 
@@ -221,6 +222,45 @@ def test_real_mutant_is_killed_in_a_copy_and_leaves_nothing_behind() -> None:
         assert copy.judge(mutant, tests, patience_s=600) == Judgement(Verdict.KILLED, tests[0])
         assert read_modules(copy.folder / "rtl_ref") == read_modules(RTL_FOLDER)
         assert copy.run(tests, patience_s=600) == SURVIVING
+
+
+@pytest.mark.parametrize(
+    ("by_bench", "argued", "expected"),
+    [
+        (SURVIVING, False, Judgement(Verdict.KILLED, "property walk_address")),
+        (SURVIVING, True, SURVIVING),
+        (KILLED, False, KILLED),
+    ],
+)
+def test_properties_judge_only_survivors_that_nobody_argued_for(
+    monkeypatch: pytest.MonkeyPatch,
+    copy: Copy,
+    by_bench: Judgement,
+    argued: bool,
+    expected: Judgement,
+) -> None:
+    by_properties = Judgement(Verdict.KILLED, "property walk_address")
+    monkeypatch.setattr(copy, "judge", lambda *_: by_bench)
+    monkeypatch.setattr(copy, "judge_by_properties", lambda *_: by_properties)
+    mutant = make_mutants({"m": MODULE}, ["m"])[0]
+    assert mutate_rtl.judge_one(copy, mutant, (), 1, argued) == expected
+
+
+@pytest.mark.rtl
+@pytest.mark.usefixtures("solver")
+def test_property_kills_a_mutant_and_leaves_the_original_alive() -> None:
+    mutants = make_mutants(read_modules(RTL_FOLDER), ["kernel_weights"])
+    after = "assign last_channel_o = address_q != LAST_ADDRESS;"
+    (mutant,) = (mutant for mutant in mutants if mutant.after == after)
+    with copies(1) as repository, repository.one() as copy:
+        killed = Judgement(Verdict.KILLED, "property walk_last")
+        assert copy.judge_by_properties(mutant) == killed
+        assert copy.prove("kernel_weights") == SURVIVING
+        assert copy.prove("kernel_weights", patience_s=0.01) == SURVIVING
+        assert copy.prove("adder_tree") == SURVIVING  # it carries none
+        (copy.folder / "scripts/prove.py").write_text("1 / 0\n")
+        with pytest.raises(ValueError, match=r"kernel_weights: expected proofs, got Traceback"):
+            copy.prove("kernel_weights")
 
 
 def test_every_test_that_judges_exists() -> None:
