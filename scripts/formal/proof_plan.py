@@ -43,6 +43,7 @@ FRAME_TAPS = {
     "STEP_BITS": 2,
     "ADDRESS_BITS": 9,
 }
+FRAME_ONE_POSITION = {"MAP_ROWS": 1, "MAP_COLUMNS": 1}
 SMALL_MEMORY = {
     "DATA_BITS": 2,
     "LANE_ROWS": 2,
@@ -111,10 +112,10 @@ def all_proofs() -> tuple[Proof, ...]:
 
 
 def frame_control_proofs() -> tuple[Proof, ...]:
-    """Return the proofs of `frame_control`, for a window, a row and a tap a read."""
+    """Return the proofs of `frame_control`: a window, a row and a tap a read, a map of 1 x 1."""
     return tuple(
         Proof("frame_control", group, parameters=parameters, lemmas=lemmas)
-        for parameters in ({}, FRAME_ROWS, FRAME_TAPS)
+        for parameters in ({}, FRAME_ROWS, FRAME_TAPS, FRAME_ONE_POSITION)
         for group, lemmas in (
             ("streams", ()),
             ("writes", ()),

@@ -85,6 +85,12 @@ MAPS_OF_ONE_POSITION = {
             "out_last_q <= sum_plane_first_q ? product_channel_last_q : sum_channel_last_q",
         ),
     ),
+    "maximum kept over planes of one position": fault(
+        "dw_conv_max_pool",
+        "one position",
+        "back_to_back",
+        ("sum_plane_first_q ? {MAX", "sum_plane_first_q & ~sum_plane_last_q ? {MAX"),
+    ),
     "weights of channel 0 for all maps of one position": fault(
         "conv_1",
         "one position",

@@ -92,6 +92,20 @@ FAULTS: dict[str, tuple[str, str, str, str, dict[str, int]]] = {
         "order_place",
         {},
     ),
+    "channels of one position are not counted": (
+        "frame_control",
+        "if (map_end) channel_q",
+        "if (map_end && MAP_ROWS * MAP_COLUMNS > 1) channel_q",
+        "order_place",
+        proofs.FRAME_ONE_POSITION,
+    ),
+    "no way back from a map of one position": (
+        "frame_control",
+        "else if (!map_end) read",
+        "else if (!map_end || MAP_ROWS * MAP_COLUMNS == 1) read",
+        "reads_address",
+        proofs.FRAME_ONE_POSITION,
+    ),
     "taps overwritten while stalled": (
         "window_memory",
         "wire advance = ~valid_q | m_axis_tready",
