@@ -157,12 +157,17 @@ class StreamBench:
         await Timer(count * PERIOD_NS - PERIOD_NS // 2, "ns")
         await RisingEdge(self.dut.clk_i)
 
-    async def reset(self, edges: int = 1) -> None:
-        """Reset for some clock edges, of which one is enough; the trace starts after them."""
+    async def reset(self, edges: int = 1, offered: bool = False) -> None:
+        """Reset for some clock edges, of which one is enough; the trace starts after them.
+
+        `offered` beats stand at the input as long as it lasts.
+        """
         self.source.clear()
+        self.dut.s_axis_tvalid.value = int(offered)
         self.dut.rst_ni.value = 0
         await self.cycles(edges)
         self.dut.rst_ni.value = 1
+        self.dut.s_axis_tvalid.value = 0
         self.sent = []
         self.first_cycle = self.recorder.cycle
 
@@ -241,9 +246,9 @@ class FrameBench(StreamBench):
         """Beats of a right frame."""
         raise NotImplementedError
 
-    async def reset(self, edges: int = 1) -> None:
+    async def reset(self, edges: int = 1, offered: bool = False) -> None:
         """Reset, as every bench does."""
-        await super().reset(edges)
+        await super().reset(edges, offered)
         self.wrong_frames = 0
 
     def send_wrong(self, beats: int) -> None:

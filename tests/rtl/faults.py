@@ -205,6 +205,24 @@ FIRST_CYCLE_AFTER_RESET = {
             "if (!rst_ni || fresh_q || (take & s_axis_tlast))",
         ),
     ),
+    "beat that comes with a reset is taken": fault(
+        "conv_1",
+        "window",
+        FIRST_CYCLE,
+        ("if (!rst_ni) product_valid_q", "if (!rst_ni & ~s_axis_tvalid) product_valid_q"),
+    ),
+    "logit that comes with a reset is taken": fault(
+        "argmax",
+        "window",
+        FIRST_CYCLE,
+        ("      out_valid_q <= 1'b0;", "      out_valid_q <= s_axis_tvalid & ~out_valid_q;"),
+    ),
+    "read that comes with a reset is taken": fault(
+        "window_memory",
+        "window by window",
+        "reset_forgets_the_beat_and_keeps_the_frames",
+        ("if (!rst_ni) valid_q", "if (!rst_ni & ~m_axis_tready) valid_q"),
+    ),
     "no weights in the first cycle": fault(
         "kernel_weights",
         "window by window",

@@ -100,12 +100,12 @@ async def last_beat_waits_for_a_sink_that_is_late(dut: Any) -> None:
 
 @cocotb.test()
 async def takes_a_beat_in_the_first_cycle_after_a_reset(dut: Any) -> None:
-    """A beat that is there when the reset ends counts like any other, whatever was before."""
+    """A beat that is there when the reset ends counts, those that come with the reset do not."""
     bench = await start(dut, "first_cycle_after_reset")
     for turn, moment in enumerate((1, 2, bench.frame_cycles, bench.frame_cycles + 2)):
         bench.send(last_frames(bench, 2))
         await bench.cycles(moment)
-        await bench.reset()
+        await bench.reset(offered=True)
         bench.send(last_frames(bench, 5)[turn : turn + 2], dense=True)
         bench.source.begin()
         await bench.check()

@@ -69,8 +69,8 @@ class Bench(StreamBench):
     def beats_to_come(self) -> int:
         return len(self.flushes)
 
-    async def reset(self, edges: int = 1) -> None:
-        await super().reset(edges)
+    async def reset(self, edges: int = 1, offered: bool = False) -> None:
+        await super().reset(edges, offered)
         self.flushes = []
 
     def drive(self, frame: int, dense: bool) -> None:

@@ -75,8 +75,8 @@ class Bench(StreamBench):
         """Values that pass between a window's centre and its last value."""
         return self.accelerator.lag
 
-    async def reset(self, edges: int = 1) -> None:
-        await super().reset(edges)
+    async def reset(self, edges: int = 1, offered: bool = False) -> None:
+        await super().reset(edges, offered)
         self.values = []
 
     def send(self, frames: Any, dense: bool = False) -> None:

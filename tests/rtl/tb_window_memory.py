@@ -133,8 +133,10 @@ class Bench:
                 read = next(reads, None)
 
     async def reset(self) -> None:
-        """Reset for one clock edge."""
-        await self.pair.step(self.noise() | {"rst_ni": 0, "m_axis_tready": 0})
+        """Reset for one clock edge; a read that comes with it does not count."""
+        draw = self.random.getrandbits
+        inputs = {"rst_ni": 0, "read_valid_i": draw(1), "m_axis_tready": draw(1)}
+        await self.pair.step(self.noise() | inputs)
 
     def noise(self) -> dict[str, int]:
         """Return a cycle's inputs without write and read: all the others mean nothing."""
