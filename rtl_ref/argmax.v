@@ -50,30 +50,38 @@ module argmax #(
   reg        [LABEL_BITS-1:0] index_q;        // of the next logit
   reg        [LABEL_BITS-1:0] best_index_q;
   reg signed [LOGIT_BITS-1:0] best_q;
-  reg                         out_valid_q;
-  reg                         out_last_q;
-  reg        [OUT_BITS-1:0]   out_data_q;
 
-  wire advance = ~out_valid_q | m_axis_tready;
+  wire advance;
   wire take    = s_axis_tvalid & s_axis_tready;
   wire better  = first_q | ($signed(s_axis_tdata) > best_q);
+  wire [OUT_BITS-1:0] label = {{(OUT_BITS - LABEL_BITS){1'b0}}, best_index_q};
+  wire [OUT_BITS-1:0] logit =
+      {{(OUT_BITS - LOGIT_BITS + 1){s_axis_tdata[LOGIT_BITS-1]}}, s_axis_tdata[LOGIT_BITS-2:0]};
 
   assign s_axis_tready = advance & ~label_due_q;
-  assign m_axis_tvalid = out_valid_q;
-  assign m_axis_tlast  = out_last_q;
-  assign m_axis_tdata  = out_data_q;
+
+  stream_register #(
+      .BITS(OUT_BITS)
+  ) out (
+      .clk_i(clk_i),
+      .rst_ni(rst_ni),
+      .s_axis_tdata(label_due_q ? label : logit),
+      .s_axis_tvalid(take | label_due_q),
+      .s_axis_tready(advance),
+      .s_axis_tuser(label_due_q),
+      .m_axis_tdata(m_axis_tdata),
+      .m_axis_tvalid(m_axis_tvalid),
+      .m_axis_tready(m_axis_tready),
+      .m_axis_tuser(m_axis_tlast)
+  );
 
   always @(posedge clk_i) begin
     if (!rst_ni) begin
       first_q     <= 1'b1;
       label_due_q <= 1'b0;
-      out_valid_q <= 1'b0;
     end else begin
       if (take) first_q <= s_axis_tlast;
-      if (advance) begin
-        label_due_q <= take & s_axis_tlast;
-        out_valid_q <= take | label_due_q;
-      end
+      if (advance) label_due_q <= take & s_axis_tlast;
     end
   end
 
@@ -84,12 +92,6 @@ module argmax #(
     end
     if (!rst_ni || (take & s_axis_tlast)) index_q <= {LABEL_BITS{1'b0}};
     else if (take) index_q <= index_q + 1'b1;
-    if (advance) begin
-      out_data_q <= label_due_q
-          ? {{(OUT_BITS - LABEL_BITS){1'b0}}, best_index_q}
-          : {{(OUT_BITS - LOGIT_BITS + 1){s_axis_tdata[LOGIT_BITS-1]}}, s_axis_tdata[LOGIT_BITS-2:0]};
-      out_last_q <= label_due_q;
-    end
   end
 
 `ifdef FORMAL

@@ -87,19 +87,13 @@ module dw_conv_max_pool #(
     if (MAP_ROWS < 1 || MAP_COLUMNS < 1) begin : g_illegal_map
       dw_conv_max_pool_requires_MAP_ROWS_and_MAP_COLUMNS_of_at_least_1 illegal ();
     end
-    if (IN_BITS < 1 || WEIGHT_BITS < 2) begin : g_illegal_operand_bits
-      dw_conv_max_pool_requires_IN_BITS_of_at_least_1_and_WEIGHT_BITS_of_at_least_2 illegal ();
+    if (IN_BITS < 1) begin : g_illegal_in_bits
+      dw_conv_max_pool_requires_IN_BITS_of_at_least_1 illegal ();
     end
     if (SHIFT < 0) begin : g_illegal_shift
       dw_conv_max_pool_requires_SHIFT_of_at_least_0 illegal ();
     end
-    if (PRODUCT_BITS <= IN_BITS || PRODUCT_BITS < WEIGHT_BITS) begin : g_illegal_product_bits
-      dw_conv_max_pool_requires_PRODUCT_BITS_above_IN_BITS_and_of_at_least_WEIGHT_BITS illegal ();
-    end
-    if (ACC_BITS < PRODUCT_BITS) begin : g_illegal_acc_bits_product
-      dw_conv_max_pool_requires_ACC_BITS_of_at_least_PRODUCT_BITS illegal ();
-    end
-    if (OUT_BITS < 1 || ACC_BITS <= SHIFT + OUT_BITS) begin : g_illegal_acc_bits_out
+    if (OUT_BITS < 1 || ACC_BITS <= SHIFT + OUT_BITS) begin : g_illegal_acc_bits
       dw_conv_max_pool_requires_ACC_BITS_above_SHIFT_plus_OUT_BITS illegal ();
     end
     if (ROW_BITS < 1 || (MAP_ROWS - 1) >> ROW_BITS != 0) begin : g_illegal_row_bits
@@ -119,7 +113,7 @@ module dw_conv_max_pool #(
   reg  [LAG:0]             pending_q;   // which of the newest values are centres still to come
   reg  [LAG:0]             shifted;
 
-  wire advance      = ~m_axis_tvalid | m_axis_tready;
+  wire advance;
   wire window_valid = pending_q[LAG];
   wire multiply_en  = window_valid & advance;
   wire last_step;
@@ -202,128 +196,92 @@ module dw_conv_max_pool #(
     end
   endgenerate
 
-  // ---- Multiply: LANES taps a step; both operands extended to the product's width -----------------------
+  // ---- Multiply and accumulate: LANES taps a step, which are never negative -----------------------------
 
-  wire [LANES*WEIGHT_BITS-1:0] weights;
-  wire [STEP_BITS-1:0]         step;
-  wire                         first_step;
-  wire                         last_channel;
-
-  kernel_weights #(
-      .LANES(LANES),
-      .STEPS(STEPS),
-      .CHANNELS(CHANNELS),
-      .WEIGHT_BITS(WEIGHT_BITS),
-      .STEP_BITS(STEP_BITS),
-      .ADDRESS_BITS(ADDRESS_BITS),
-      .WEIGHT_FILE(WEIGHT_FILE)
-  ) kernel (
-      .clk_i(clk_i),
-      .rst_ni(rst_ni),
-      .step_en_i(multiply_en),
-      .plane_end_i(last_position),
-      .weights_o(weights),
-      .step_o(step),
-      .first_step_o(first_step),
-      .last_step_o(last_step),
-      .last_channel_o(last_channel)
-  );
-
-  wire [LANES*IN_BITS-1:0]     taps = window[step*(LANES*IN_BITS) +: LANES*IN_BITS];
-
-  reg                       product_valid_q;
-  reg                       product_first_q;          // they are the first of their window
-  reg                       product_last_q;
-  reg                       product_plane_first_q;    // their window is the first of its plane
-  reg                       product_plane_last_q;
-  reg                       product_channel_last_q;   // their channel is the last of the frame
-  wire [LANES*ACC_BITS-1:0] terms;
-
-  always @(posedge clk_i) begin
-    if (!rst_ni) product_valid_q <= 1'b0;
-    else if (advance) product_valid_q <= window_valid;
-    if (multiply_en) begin
-      product_first_q        <= first_step;
-      product_last_q         <= last_step;
-      product_plane_first_q  <= first_position;
-      product_plane_last_q   <= last_position;
-      product_channel_last_q <= last_channel;
-    end
-  end
+  wire [STEP_BITS-1:0]           step;
+  wire                           last_channel;
+  wire [LANES*IN_BITS-1:0]       taps = window[step*(LANES*IN_BITS) +: LANES*IN_BITS];
+  wire [LANES*(IN_BITS+1)-1:0]   signed_taps;
+  wire                           sum_valid;           // sum is the sum of a whole window
+  wire [2:0]                     sum_marks;
+  wire                           sum_plane_first  = sum_marks[0];   // the window is the first of its plane
+  wire                           sum_plane_last   = sum_marks[1];
+  wire                           sum_channel_last = sum_marks[2];   // its channel is the last of the frame
+  wire signed [ACC_BITS-1:0]     sum;
 
   genvar l;
   generate
     for (l = 0; l < LANES; l = l + 1) begin : g_lane
-      wire        [WEIGHT_BITS-1:0]  factor = weights[l*WEIGHT_BITS +: WEIGHT_BITS];
-      wire signed [PRODUCT_BITS-1:0] tap    =
-          {{(PRODUCT_BITS - IN_BITS){1'b0}}, taps[l*IN_BITS +: IN_BITS]};
-      wire signed [PRODUCT_BITS-1:0] weight =
-          {{(PRODUCT_BITS - WEIGHT_BITS + 1){factor[WEIGHT_BITS-1]}}, factor[WEIGHT_BITS-2:0]};
-      reg  signed [PRODUCT_BITS-1:0] product_q;
-
-      always @(posedge clk_i) if (multiply_en) product_q <= tap * weight;
-
-      assign terms[l*ACC_BITS +: ACC_BITS] =
-          {{(ACC_BITS - PRODUCT_BITS + 1){product_q[PRODUCT_BITS-1]}}, product_q[PRODUCT_BITS-2:0]};
+      assign signed_taps[l*(IN_BITS+1) +: IN_BITS+1] = {1'b0, taps[l*IN_BITS +: IN_BITS]};
     end
   endgenerate
 
-  // ---- Accumulate ---------------------------------------------------------------------------------------
+`ifdef FORMAL
+  wire f_product_valid, f_product_last;
+  wire [2:0] f_product_marks;
+  wire f_product_plane_first = f_product_marks[0];
+  wire f_product_plane_last  = f_product_marks[1];
+`endif
 
-  reg                        sum_valid_q;          // sum_q is the sum of a whole window
-  reg                        sum_plane_first_q;
-  reg                        sum_plane_last_q;
-  reg                        sum_channel_last_q;
-  reg  signed [ACC_BITS-1:0] sum_q;
-  wire        [ACC_BITS-1:0] step_sum;
-  wire        [ACC_BITS-1:0] sum_before = product_first_q ? {ACC_BITS{1'b0}} : sum_q;
-
-  adder_tree #(
-      .INPUTS(LANES),
-      .BITS(ACC_BITS)
-  ) tree (
-      .terms_i(terms),
-      .sum_o(step_sum)
+  multiply_accumulate #(
+      .LANES(LANES),
+      .STEPS(STEPS),
+      .CHANNELS(CHANNELS),
+      .TAP_BITS(IN_BITS + 1),
+      .WEIGHT_BITS(WEIGHT_BITS),
+      .PRODUCT_BITS(PRODUCT_BITS),
+      .ACC_BITS(ACC_BITS),
+      .MARK_BITS(3),
+      .STEP_BITS(STEP_BITS),
+      .ADDRESS_BITS(ADDRESS_BITS),
+      .WEIGHT_FILE(WEIGHT_FILE)
+  ) mac (
+      .clk_i(clk_i),
+      .rst_ni(rst_ni),
+      .advance_i(advance),
+      .step_valid_i(window_valid),
+      .taps_i(signed_taps),
+      .marks_i({last_channel, last_position, first_position}),
+      .plane_end_i(last_position),
+      .step_o(step),
+      .last_step_o(last_step),
+      .last_channel_o(last_channel),
+`ifdef FORMAL
+      .product_valid_o(f_product_valid),
+      .product_last_o(f_product_last),
+      .product_marks_o(f_product_marks),
+`endif
+      .sum_valid_o(sum_valid),
+      .sum_o(sum),
+      .marks_o(sum_marks)
   );
 
-  always @(posedge clk_i) begin
-    if (!rst_ni) sum_valid_q <= 1'b0;
-    else if (advance) sum_valid_q <= product_valid_q & product_last_q;
-    if (advance & product_valid_q) begin
-      sum_q              <= sum_before + step_sum;
-      sum_plane_first_q  <= product_plane_first_q;
-      sum_plane_last_q   <= product_plane_last_q;
-      sum_channel_last_q <= product_channel_last_q;
-    end
-  end
-
-  // ---- Running maximum, never below 0, which is the ReLU; then the floor shift into a register -----------
+  // ---- Running maximum, never below 0, which is the ReLU; then the floor shift ---------------------------
 
   localparam MAX_BITS = SHIFT + OUT_BITS;   // without sign
 
   reg  [MAX_BITS-1:0] max_q;
-  wire [MAX_BITS-1:0] max_before = sum_plane_first_q ? {MAX_BITS{1'b0}} : max_q;
-  wire                larger     = sum_q > $signed({{(ACC_BITS - MAX_BITS){1'b0}}, max_before});
-  wire [MAX_BITS-1:0] max        = larger ? sum_q[MAX_BITS-1:0] : max_before;
-  wire                compare_en = advance & sum_valid_q;
+  wire [MAX_BITS-1:0] max_before = sum_plane_first ? {MAX_BITS{1'b0}} : max_q;
+  wire                larger     = sum > $signed({{(ACC_BITS - MAX_BITS){1'b0}}, max_before});
+  wire [MAX_BITS-1:0] max        = larger ? sum[MAX_BITS-1:0] : max_before;
+  wire                compare_en = advance & sum_valid;
 
-  reg                out_valid_q;
-  reg                out_last_q;
-  reg [OUT_BITS-1:0] out_data_q;
+  always @(posedge clk_i) if (compare_en) max_q <= max;
 
-  assign m_axis_tvalid = out_valid_q;
-  assign m_axis_tdata  = out_data_q;
-  assign m_axis_tlast  = out_last_q;
-
-  always @(posedge clk_i) begin
-    if (!rst_ni) out_valid_q <= 1'b0;
-    else if (advance) out_valid_q <= sum_valid_q & sum_plane_last_q;
-    if (compare_en) max_q <= max;
-    if (compare_en & sum_plane_last_q) begin
-      out_data_q <= max[MAX_BITS-1:SHIFT];
-      out_last_q <= sum_channel_last_q;
-    end
-  end
+  stream_register #(
+      .BITS(OUT_BITS)
+  ) out (
+      .clk_i(clk_i),
+      .rst_ni(rst_ni),
+      .s_axis_tdata(max[MAX_BITS-1:SHIFT]),
+      .s_axis_tvalid(sum_valid & sum_plane_last),
+      .s_axis_tready(advance),
+      .s_axis_tuser(sum_channel_last),
+      .m_axis_tdata(m_axis_tdata),
+      .m_axis_tvalid(m_axis_tvalid),
+      .m_axis_tready(m_axis_tready),
+      .m_axis_tuser(m_axis_tlast)
+  );
 
 `ifdef FORMAL
   // scripts/prove.py proves the assertions in groups, by the first word of their names: for any
@@ -334,11 +292,9 @@ module dw_conv_max_pool #(
   always @(posedge clk_i) f_running_q <= 1'b1;
   always @* assume (f_running_q || !rst_ni);
   always @* assume (s_axis_tuser ? f_coming_q == 0 : s_axis_tdata <= `INPUT_MAX);
-`ifdef SMALLEST_PRODUCTS
-  localparam [WEIGHT_BITS-1:0] F_WEIGHT = 1 << (WEIGHT_BITS - 1);
+`ifdef LARGEST_PRODUCTS
   always @* assume (s_axis_tvalid && m_axis_tready && rst_ni == f_running_q && !s_axis_tuser);
   always @* assume (s_axis_tdata == `INPUT_MAX);
-  always @* assume (!f_running_q || weights == {LANES{F_WEIGHT}});
 `endif
 
   // A value that is offered stays, unchanged, until it is accepted.
@@ -414,122 +370,44 @@ module dw_conv_max_pool #(
     if (window_valid) windows_taps: assert (f_windows_hold);
   end
 
-  // Every flag agrees with the step that its stage works on.
-  localparam [STEP_BITS:0] F_LAST_STEP = STEPS - 1;
-  reg [STEP_BITS-1:0] f_product_step_q;
-  reg [STEP_BITS:0]   f_steps_q;  // steps in the sum
-
-  always @(posedge clk_i) begin
-    if (multiply_en) f_product_step_q <= step;
-    if (advance && product_valid_q) f_steps_q <= product_first_q ? 1 : f_steps_q + 1;
-  end
-
-  always @* if (f_running_q) begin
-    control_range: assert (step <= F_LAST_STEP);
-    if (product_valid_q) control_product: assert (
-        product_first_q == (f_product_step_q == 0) &&
-        product_last_q == (f_product_step_q == F_LAST_STEP) &&
-        step == (product_last_q ? 0 : f_product_step_q + 1));
-    control_steps: assert (product_valid_q ? f_product_step_q == 0 || f_product_step_q == f_steps_q
-                                           : step == 0 || step == f_steps_q);
-    if (sum_valid_q) control_sum: assert (f_steps_q == STEPS);
-  end
-
-  // Every product is exact and lies between the smallest and the largest of its operands' ranges.
-  localparam F_BITS = ACC_BITS + STEP_BITS + 2;  // no sum below wraps
-  localparam signed [F_BITS-1:0] F_LARGEST  = ((1 << (WEIGHT_BITS - 1)) - 1) * `INPUT_MAX;
-  localparam signed [F_BITS-1:0] F_SMALLEST = -(1 << (WEIGHT_BITS - 1)) * `INPUT_MAX;
-  reg [LANES*F_BITS-1:0]  f_products;
-  reg                     f_taps_fit, f_products_fit, f_products_exact;
-  reg signed [F_BITS-1:0] f_product;
-  reg signed [PRODUCT_BITS-1:0] f_tap, f_weight;
-  reg [LANES*PRODUCT_BITS-1:0]  f_exact, f_exact_q;  // as wide as F_SMALLEST and F_LARGEST need
-  integer f_l;
-
-  always @* begin
-    f_taps_fit       = 1'b1;
-    f_products_fit   = 1'b1;
-    f_products_exact = 1'b1;
-    for (f_l = 0; f_l < LANES; f_l = f_l + 1) begin
-      f_product = $signed(terms[f_l*ACC_BITS +: PRODUCT_BITS]);
-      f_products[f_l*F_BITS +: F_BITS] = f_product;
-      f_tap    = $signed({1'b0, taps[f_l*IN_BITS +: IN_BITS]});
-      f_weight = $signed(weights[f_l*WEIGHT_BITS +: WEIGHT_BITS]);
-      f_exact[f_l*PRODUCT_BITS +: PRODUCT_BITS] = f_tap * f_weight;
-      if (terms[f_l*ACC_BITS +: PRODUCT_BITS] != f_exact_q[f_l*PRODUCT_BITS +: PRODUCT_BITS])
-        f_products_exact = 1'b0;
-      if (f_product < F_SMALLEST || f_product > F_LARGEST) f_products_fit = 1'b0;
-      if (taps[f_l*IN_BITS +: IN_BITS] > `INPUT_MAX) f_taps_fit = 1'b0;
-    end
-  end
-
-  always @(posedge clk_i) if (multiply_en) f_exact_q <= f_exact;
-  always @* if (f_running_q) begin
-    if (window_valid) products_taps: assert (f_taps_fit);
-    if (product_valid_q) products_range: assert (f_products_fit &&
-        F_SMALLEST >= -(1 << (PRODUCT_BITS - 1)) && F_LARGEST < 1 << (PRODUCT_BITS - 1));
-    if (product_valid_q) products_exact: assert (f_products_exact);
-  end
-
-  // No sum, maximum or value needs more bits than it has: a sum of n products lies between n times
-  // the smallest product and n times the largest.
-  wire signed [F_BITS-1:0] f_step_sum;
-  wire signed [F_BITS-1:0] f_sum   = sum_q;
-  wire signed [F_BITS-1:0] f_total = (product_first_q ? 0 : f_sum) + f_step_sum;
-  wire signed [F_BITS-1:0] f_terms = f_steps_q * LANES;
-
-  adder_tree #(
-      .INPUTS(LANES),
-      .BITS(F_BITS)
-  ) f_tree (
-      .terms_i(f_products),
-      .sum_o(f_step_sum)
-  );
-
-  always @* if (f_running_q) begin
-    if (product_valid_q) sums_fit: assert ($signed(sum_before + step_sum) == f_total);
-    if (sum_valid_q || (product_valid_q ? !product_first_q : step != 0)) sums_bound: assert (
-        f_sum >= f_terms * F_SMALLEST && f_sum <= f_terms * F_LARGEST);
-    if (sum_valid_q) sums_maximum: assert (f_sum < (1 << MAX_BITS));
-  end
-
   // A value is the largest sum of its plane, or 0, shifted: the sum of no position, of any f_position,
   // is larger, and one is just as large, that of f_best_q, unless none is positive.
   (* anyconst *) reg [F_PLACE_BITS-1:0] f_position;
   reg [F_PLACE_BITS-1:0]  f_product_place_q, f_sum_place_q, f_best_q;
   reg [F_PLACE_BITS-1:0]  f_compared_q;            // sums of this plane that are compared
   reg                     f_seen_q, f_positive_q;  // that of f_position is, a positive one is
-  reg signed [F_BITS-1:0] f_seen_sum_q;
+  reg signed [ACC_BITS-1:0] f_seen_sum_q;
 
   wire [F_PLACE_BITS-1:0] f_centre  = row_q * MAP_COLUMNS + column_q;
-  wire [F_PLACE_BITS-1:0] f_working = product_valid_q ? f_product_place_q : f_centre;
+  wire [F_PLACE_BITS-1:0] f_working = f_product_valid ? f_product_place_q : f_centre;
   wire f_open = f_compared_q != 0 || m_axis_tvalid;  // max_q counts
 
   always @* assume (f_position < F_POSITIONS);
   always @(posedge clk_i) begin
     if (multiply_en) f_product_place_q <= f_centre;
-    if (advance && product_valid_q) f_sum_place_q <= f_product_place_q;
+    if (advance && f_product_valid) f_sum_place_q <= f_product_place_q;
     if (!rst_ni) f_compared_q <= 0;
-    else if (compare_en) f_compared_q <= sum_plane_last_q ? 0 : f_compared_q + 1;
+    else if (compare_en) f_compared_q <= sum_plane_last ? 0 : f_compared_q + 1;
     if (compare_en) begin
-      f_seen_q     <= f_sum_place_q == f_position || (f_seen_q && !sum_plane_first_q);
-      f_positive_q <= larger || (f_positive_q && !sum_plane_first_q);
+      f_seen_q     <= f_sum_place_q == f_position || (f_seen_q && !sum_plane_first);
+      f_positive_q <= larger || (f_positive_q && !sum_plane_first);
       if (larger) f_best_q <= f_sum_place_q;
-      if (f_sum_place_q == f_position) f_seen_sum_q <= sum_q;
+      if (f_sum_place_q == f_position) f_seen_sum_q <= sum;
     end
   end
 
   always @* if (f_running_q) begin
-    pool_place: assert (f_compared_q == (sum_valid_q ? f_sum_place_q : f_working));
-    if (product_valid_q) pool_product: assert (f_product_place_q < F_POSITIONS &&
-        product_plane_first_q == (f_product_place_q == 0) &&
-        product_plane_last_q == (f_product_place_q == F_POSITIONS - 1) &&
-        f_centre == (!product_last_q ? f_product_place_q
-                     : product_plane_last_q ? 0 : f_product_place_q + 1));
-    if (sum_valid_q) pool_sum: assert (f_sum_place_q < F_POSITIONS &&
-        sum_plane_first_q == (f_sum_place_q == 0) &&
-        sum_plane_last_q == (f_sum_place_q == F_POSITIONS - 1) &&
-        f_working == (sum_plane_last_q ? 0 : f_sum_place_q + 1));
+    if (sum_valid) pool_fits: assert (sum < $signed({2'b01, {MAX_BITS{1'b0}}}));
+    pool_place: assert (f_compared_q == (sum_valid ? f_sum_place_q : f_working));
+    if (f_product_valid) pool_product: assert (f_product_place_q < F_POSITIONS &&
+        f_product_plane_first == (f_product_place_q == 0) &&
+        f_product_plane_last == (f_product_place_q == F_POSITIONS - 1) &&
+        f_centre == (!f_product_last ? f_product_place_q
+                     : f_product_plane_last ? 0 : f_product_place_q + 1));
+    if (sum_valid) pool_sum: assert (f_sum_place_q < F_POSITIONS &&
+        sum_plane_first == (f_sum_place_q == 0) &&
+        sum_plane_last == (f_sum_place_q == F_POSITIONS - 1) &&
+        f_working == (sum_plane_last ? 0 : f_sum_place_q + 1));
     if (f_open) pool_seen: assert (f_seen_q == (f_compared_q == 0 || f_position < f_compared_q));
     if (f_open && f_seen_q) pool_largest: assert (f_seen_sum_q <= $signed({1'b0, max_q}));
     if (f_open && f_positive_q && f_best_q == f_position)

@@ -1,7 +1,7 @@
 // Keyword spotter: a fingerprint in, the logits of all labels and the index of the largest out.
 //
-//   s_axis -> frame_control, window_memory -> conv_1 -> dw_conv_max_pool -> pointwise_conv -> fc1
-//          -> argmax -> m_axis
+//   s_axis -> frame_control, window_memory -> conv_1 -> dw_conv_max_pool -> pointwise_conv (pw_conv)
+//          -> pointwise_conv (fc1, with biases) -> argmax -> m_axis
 //
 // The network runs channel by channel: between conv_1 and the maximum a channel's map only passes
 // through, so that nothing but the fingerprint (twice, so that the next one can come meanwhile), a few
@@ -12,12 +12,13 @@
 //   lists every parameter of every block, the block's name in front. The weights come from .mem files
 //   beside it. Nothing is typed in here.
 // Numbers
-//   s_axis_tdata  two's complement, FRAME_CONTROL_ROWS * FRAME_CONTROL_COLUMNS beats a frame, time by
-//                 time, tlast on the last
-//   m_axis_tdata  two's complement, ARGMAX_OUT_BITS: FC1_LABELS logits, then the label, tlast on it
+//   s_axis_tdata  two's complement, WINDOW_MEMORY_DATA_BITS, sign-extended to whole bytes, of which
+//                 only those lowest bits are read; FRAME_CONTROL_ROWS * FRAME_CONTROL_COLUMNS beats a
+//                 frame, time by time, tlast on the last
+//   m_axis_tdata  two's complement, ARGMAX_OUT_BITS, sign-extended to whole bytes: FC1_OUT_CHANNELS
+//                 logits, then the label, tlast on it
 // Streams
-//   AXI4-Stream, but tdata is as wide as the number, not whole bytes. Frames may follow one another
-//   without a gap; any side may stall at any time.
+//   AXI4-Stream. Frames may follow one another without a gap; any side may stall at any time.
 //   A frame of the wrong length is discarded, frame_error_o is high for one cycle, the next is right.
 // Cycles
 //   dataflow/hardware/accelerator_schedule.py predicts every layer. The default network takes 48 * 56 windows
@@ -29,21 +30,25 @@
 module kws_accelerator #(
 `include "kws_accelerator.vh"
 ) (
-    input  wire                               clk_i,
-    input  wire                               rst_ni,            // synchronous, active low
+    input  wire                                           clk_i,
+    input  wire                                           rst_ni,  // synchronous, active low
 
-    input  wire [WINDOW_MEMORY_DATA_BITS-1:0] s_axis_tdata,
-    input  wire                               s_axis_tvalid,
-    output wire                               s_axis_tready,
-    input  wire                               s_axis_tlast,
+    /* verilator lint_off UNUSEDSIGNAL */  // above the number's own bits stand copies of its sign
+    input  wire [(WINDOW_MEMORY_DATA_BITS + 7) / 8*8-1:0] s_axis_tdata,
+    /* verilator lint_on UNUSEDSIGNAL */
+    input  wire                                           s_axis_tvalid,
+    output wire                                           s_axis_tready,
+    input  wire                                           s_axis_tlast,
 
-    output wire [ARGMAX_OUT_BITS-1:0]         m_axis_tdata,
-    output wire                               m_axis_tvalid,
-    input  wire                               m_axis_tready,
-    output wire                               m_axis_tlast,
+    output wire [(ARGMAX_OUT_BITS + 7) / 8*8-1:0]         m_axis_tdata,
+    output wire                                           m_axis_tvalid,
+    input  wire                                           m_axis_tready,
+    output wire                                           m_axis_tlast,
 
-    output wire                               frame_error_o
+    output wire                                           frame_error_o
 );
+
+  localparam ANSWER_TDATA_BITS = (ARGMAX_OUT_BITS + 7) / 8 * 8;
 
   wire                                           write_en;
   wire                                           write_buffer;
@@ -74,11 +79,14 @@ module kws_accelerator #(
   wire [POINTWISE_CONV_OUT_BITS-1:0]             features_tdata;
   wire                                           features_tvalid;
   wire                                           features_tready;
+  wire                                           features_tlast;
 
-  wire [FC1_ACC_BITS-1:0]                        logits_tdata;
+  wire [FC1_OUT_BITS-1:0]                        logits_tdata;
   wire                                           logits_tvalid;
   wire                                           logits_tready;
   wire                                           logits_tlast;
+
+  wire [ARGMAX_OUT_BITS-1:0]                     answer_tdata;     // a logit, or the label
 
   frame_control #(
       .ROWS(FRAME_CONTROL_ROWS),
@@ -140,7 +148,7 @@ module kws_accelerator #(
       .write_address_i(write_address),
       .write_row_phase_i(write_row_phase),
       .write_column_phase_i(write_column_phase),
-      .write_data_i(s_axis_tdata),
+      .write_data_i(s_axis_tdata[WINDOW_MEMORY_DATA_BITS-1:0]),
       .read_valid_i(read_valid),
       .read_ready_o(read_ready),
       .read_buffer_i(read_buffer),
@@ -223,10 +231,14 @@ module kws_accelerator #(
       .ACC_BITS(POINTWISE_CONV_ACC_BITS),
       .OUT_BITS(POINTWISE_CONV_OUT_BITS),
       .SHIFT(POINTWISE_CONV_SHIFT),
+      .RELU(POINTWISE_CONV_RELU),
+      .BIASES(POINTWISE_CONV_BIASES),
+      .INPUT_REGISTERS(POINTWISE_CONV_INPUT_REGISTERS),
       .CHANNEL_BITS(POINTWISE_CONV_CHANNEL_BITS),
       .OUTPUT_BITS(POINTWISE_CONV_OUTPUT_BITS),
       .ADDRESS_BITS(POINTWISE_CONV_ADDRESS_BITS),
-      .WEIGHT_FILE(POINTWISE_CONV_WEIGHT_FILE)
+      .WEIGHT_FILE(POINTWISE_CONV_WEIGHT_FILE),
+      .BIAS_FILE(POINTWISE_CONV_BIAS_FILE)
   ) pw_conv (
       .clk_i(clk_i),
       .rst_ni(rst_ni),
@@ -237,21 +249,26 @@ module kws_accelerator #(
       .m_axis_tdata(features_tdata),
       .m_axis_tvalid(features_tvalid),
       .m_axis_tready(features_tready),
-      /* verilator lint_off PINCONNECTEMPTY */  // fc1 counts, and dw_conv_max_pool sends whole frames
-      .m_axis_tlast(),
+      .m_axis_tlast(features_tlast),
+      /* verilator lint_off PINCONNECTEMPTY */  // dw_conv_max_pool sends whole frames
       .frame_error_o()
       /* verilator lint_on PINCONNECTEMPTY */
   );
 
-  fc1 #(
-      .INPUTS(FC1_INPUTS),
-      .LABELS(FC1_LABELS),
+  pointwise_conv #(
+      .IN_CHANNELS(FC1_IN_CHANNELS),
+      .OUT_CHANNELS(FC1_OUT_CHANNELS),
       .IN_BITS(FC1_IN_BITS),
       .WEIGHT_BITS(FC1_WEIGHT_BITS),
       .PRODUCT_BITS(FC1_PRODUCT_BITS),
       .ACC_BITS(FC1_ACC_BITS),
-      .INPUT_BITS(FC1_INPUT_BITS),
-      .LABEL_BITS(FC1_LABEL_BITS),
+      .OUT_BITS(FC1_OUT_BITS),
+      .SHIFT(FC1_SHIFT),
+      .RELU(FC1_RELU),
+      .BIASES(FC1_BIASES),
+      .INPUT_REGISTERS(FC1_INPUT_REGISTERS),
+      .CHANNEL_BITS(FC1_CHANNEL_BITS),
+      .OUTPUT_BITS(FC1_OUTPUT_BITS),
       .ADDRESS_BITS(FC1_ADDRESS_BITS),
       .WEIGHT_FILE(FC1_WEIGHT_FILE),
       .BIAS_FILE(FC1_BIAS_FILE)
@@ -261,10 +278,14 @@ module kws_accelerator #(
       .s_axis_tdata(features_tdata),
       .s_axis_tvalid(features_tvalid),
       .s_axis_tready(features_tready),
+      .s_axis_tlast(features_tlast),
       .m_axis_tdata(logits_tdata),
       .m_axis_tvalid(logits_tvalid),
       .m_axis_tready(logits_tready),
-      .m_axis_tlast(logits_tlast)
+      .m_axis_tlast(logits_tlast),
+      /* verilator lint_off PINCONNECTEMPTY */  // pw_conv sends whole frames
+      .frame_error_o()
+      /* verilator lint_on PINCONNECTEMPTY */
   );
 
   argmax #(
@@ -278,11 +299,16 @@ module kws_accelerator #(
       .s_axis_tvalid(logits_tvalid),
       .s_axis_tready(logits_tready),
       .s_axis_tlast(logits_tlast),
-      .m_axis_tdata(m_axis_tdata),
+      .m_axis_tdata(answer_tdata),
       .m_axis_tvalid(m_axis_tvalid),
       .m_axis_tready(m_axis_tready),
       .m_axis_tlast(m_axis_tlast)
   );
+
+  assign m_axis_tdata = {
+    {(ANSWER_TDATA_BITS - ARGMAX_OUT_BITS + 1){answer_tdata[ARGMAX_OUT_BITS-1]}},
+    answer_tdata[ARGMAX_OUT_BITS-2:0]
+  };
 
 endmodule
 

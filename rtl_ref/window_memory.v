@@ -82,21 +82,24 @@ module window_memory #(
     end
   endgenerate
 
-  reg valid_q;
-  reg flush_q;
+  wire read_en = read_valid_i & read_ready_o;
 
-  wire advance = ~valid_q | m_axis_tready;
-  wire read_en = read_valid_i & advance;
-
-  assign read_ready_o  = advance;
-  assign m_axis_tvalid = valid_q;
-  assign m_axis_tuser  = flush_q;
-
-  always @(posedge clk_i) begin
-    if (!rst_ni) valid_q <= 1'b0;
-    else if (advance) valid_q <= read_valid_i;
-    if (read_en) flush_q <= read_flush_i;
-  end
+  stream_register #(
+      .BITS(1)
+  ) out (   // the numbers stand in the registers of the memories
+      .clk_i(clk_i),
+      .rst_ni(rst_ni),
+      .s_axis_tdata(1'b0),
+      .s_axis_tvalid(read_valid_i),
+      .s_axis_tready(read_ready_o),
+      .s_axis_tuser(read_flush_i),
+      /* verilator lint_off PINCONNECTEMPTY */
+      .m_axis_tdata(),
+      /* verilator lint_on PINCONNECTEMPTY */
+      .m_axis_tvalid(m_axis_tvalid),
+      .m_axis_tready(m_axis_tready),
+      .m_axis_tuser(m_axis_tuser)
+  );
 
   genvar a, b;
   generate

@@ -140,10 +140,10 @@ def _pointwise_parts(block: dict[str, Any]) -> tuple[Part, ...]:
 
 def _fully_connected_parts(block: dict[str, Any]) -> tuple[Part, ...]:
     return (
-        _weights(block, block["INPUTS"] * block["LABELS"]),
-        _array(MEMORY, "biases", block["LABELS"], block["ACC_BITS"]),
+        _weights(block, block["IN_CHANNELS"] * block["OUT_CHANNELS"]),
+        _array(MEMORY, "biases", block["OUT_CHANNELS"], block["ACC_BITS"]),
         _multipliers(block),
-        _array(REGISTER, "ring of sums", block["LABELS"], block["ACC_BITS"]),
+        _array(REGISTER, "ring of sums", block["OUT_CHANNELS"], block["ACC_BITS"]),
     )
 
 

@@ -18,7 +18,12 @@ import numpy as np
 
 from dataflow.hardware.accelerator import Accelerator
 from dataflow.hardware.loop_orders import INPUT_STATIONARY, LayerSize, walk
-from dataflow.hardware.pointwise_schedule import ADDED_TO_OFFERED, Timeline, timeline
+from dataflow.hardware.pointwise_schedule import (
+    ADDED_TO_OFFERED,
+    FULLY_CONNECTED_REGISTERS,
+    Timeline,
+    timeline,
+)
 from golden.reference import Integers
 
 # Registers between two events, a cycle each while nothing waits.
@@ -26,7 +31,6 @@ WRITTEN_TO_ISSUED = 1  # last number of a frame taken -> its first window may be
 ISSUED_TO_TAKEN = 1  # memory read -> taps taken by conv_1
 TAKEN_TO_SUMMED = 2  # product, sum
 SUMMED_TO_OFFERED = 1  # floor shift and ReLU, or maximum, into the output register
-FULLY_CONNECTED_REGISTERS = 1
 LOGIT_TO_OUT = 1
 
 IN_FLIGHT = 8  # no pipeline here holds as many values at once; older waits are over

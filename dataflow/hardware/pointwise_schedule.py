@@ -29,8 +29,10 @@ MULTIPLIED_TO_ADDED = 1
 ADDED_TO_OFFERED = 1
 FILL_CYCLES = TAKEN_TO_MULTIPLIED + MULTIPLIED_TO_ADDED + ADDED_TO_OFFERED
 
-# The beat that is being multiplied and the one that waits behind it.
+# `pw_conv` keeps the beat that is being multiplied and the one that waits behind it; `fc1`, which
+# has more time than it needs, only the former.
 INPUT_REGISTERS = 2
+FULLY_CONNECTED_REGISTERS = 1
 
 
 @dataclass(frozen=True, eq=False)

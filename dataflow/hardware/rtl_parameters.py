@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from dataflow.hardware.accelerator import Accelerator, Kernel
 from dataflow.hardware.loop_orders import LayerSize
+from dataflow.hardware.pointwise_schedule import FULLY_CONNECTED_REGISTERS, INPUT_REGISTERS
 from dataflow.ranges.intervals import Ranges, interval_bounds
 from dataflow.widths.signal_widths import LayerWidths, SignalWidth, layer_widths, widths_of_layer
 from golden.integer_math import unsigned_bits
@@ -25,13 +26,15 @@ POINTWISE_WEIGHT_ORDER = ("kernel_time", "kernel_coefficient", "in", "out")
 FULLY_CONNECTED_WEIGHT_ORDER = ("in", "out")
 KERNEL_WEIGHT_ORDER = ("out", "kernel_time", "kernel_coefficient", "in")
 
-# The block that computes each weighted layer, by the layers' usual names.
+# The block that computes each weighted layer, by the layers' usual names, and its module where that
+# has another name.
 BLOCKS = {
     "conv_1": "conv_1",
     "dw_conv": "dw_conv_max_pool",
     "pw_conv": "pointwise_conv",
     "fc1": "fc1",
 }
+MODULES = {"fc1": "pointwise_conv"}
 
 HEADER_FILE = "kws_accelerator.vh"
 
@@ -90,10 +93,12 @@ def pointwise_parameters(
         "OUT_CHANNELS": layer.size.outputs,
         **_datapath_widths(widths, layer),
         "SHIFT": layer.shift_relu.shift,
-        "CHANNEL_BITS": unsigned_bits(layer.size.inputs - 1),
-        "OUTPUT_BITS": unsigned_bits(layer.size.outputs - 1),
-        "ADDRESS_BITS": unsigned_bits(layer.size.multiplications - 1),
+        "RELU": 1,
+        "BIASES": 0,
+        "INPUT_REGISTERS": INPUT_REGISTERS,
+        **_pointwise_counters(layer.size),
         "WEIGHT_FILE": weight_file,
+        "BIAS_FILE": "",
     }
 
 
@@ -125,7 +130,7 @@ def module_parameters(accelerator: Accelerator) -> dict[str, Parameters]:
         "dw_conv_max_pool": _depthwise(accelerator, dw_conv),
         "pointwise_conv": pointwise_parameters(network, "pw_conv.mem", ranges),
         "fc1": fully_connected,
-        "argmax": _argmax(accelerator, int(fully_connected["ACC_BITS"])),
+        "argmax": _argmax(accelerator, int(fully_connected["OUT_BITS"])),
     }
 
 
@@ -136,6 +141,15 @@ def accelerator_parameters(accelerator: Accelerator) -> Parameters:
         for block, parameters in module_parameters(accelerator).items()
         for name, value in parameters.items()
     }
+
+
+def stream_bits(bits: int) -> int:
+    """Return the width of `tdata` for numbers of `bits`: AXI4-Stream carries whole bytes.
+
+    >>> [stream_bits(bits) for bits in (1, 8, 9)]
+    [8, 8, 16]
+    """
+    return 8 * -(-bits // 8)
 
 
 def accelerator_header(accelerator: Accelerator) -> str:
@@ -273,22 +287,35 @@ def _depthwise(accelerator: Accelerator, widths: LayerWidths) -> Parameters:
 
 
 def _fully_connected(accelerator: Accelerator, widths: LayerWidths) -> Parameters:
-    inputs, labels = accelerator.features, accelerator.labels
+    size = LayerSize(accelerator.features, accelerator.labels)
     multiplier = _unsigned_multiplier(widths)
     assert widths.bias is not None
+    # No partial sum is a bias alone: where inputs are never 0 it may need more bits than any.
+    acc_bits = max(
+        widths.partial_sum.signed_bits, widths.bias.signed_bits, multiplier["PRODUCT_BITS"]
+    )
     return {
-        "INPUTS": inputs,
-        "LABELS": labels,
+        "IN_CHANNELS": size.inputs,
+        "OUT_CHANNELS": size.outputs,
         **multiplier,
-        # No partial sum is a bias alone: where inputs are never 0 it may need more bits than any.
-        "ACC_BITS": max(
-            widths.partial_sum.signed_bits, widths.bias.signed_bits, multiplier["PRODUCT_BITS"]
-        ),
-        "INPUT_BITS": unsigned_bits(inputs - 1),
-        "LABEL_BITS": unsigned_bits(labels - 1),
-        "ADDRESS_BITS": unsigned_bits(inputs * labels - 1),
+        "ACC_BITS": acc_bits,
+        "OUT_BITS": acc_bits,
+        "SHIFT": 0,
+        "RELU": 0,
+        "BIASES": 1,
+        "INPUT_REGISTERS": FULLY_CONNECTED_REGISTERS,
+        **_pointwise_counters(size),
         "WEIGHT_FILE": "fc1.mem",
         "BIAS_FILE": "fc1_bias.mem",
+    }
+
+
+def _pointwise_counters(size: LayerSize) -> dict[str, int]:
+    """Return the widths of the counters of `pointwise_conv.v`."""
+    return {
+        "CHANNEL_BITS": unsigned_bits(size.inputs - 1),
+        "OUTPUT_BITS": unsigned_bits(size.outputs - 1),
+        "ADDRESS_BITS": unsigned_bits(size.multiplications - 1),
     }
 
 

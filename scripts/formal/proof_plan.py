@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,11 @@ from golden.network import BIAS_MAX, INPUT_MIN
 from scripts.console.places import RTL_FOLDER
 
 INDUCTION, BOUNDED, COVER = "induction", "bmc", "cover"
-KERNEL = ("kernel_weights", "adder_tree")  # inside conv_1 and dw_conv_max_pool
+# What is inside the modules. The properties of a stage are proven where it stands, on what comes to
+# it there: its groups carry its instance's name.
+REGISTER = ("stream_register",)
+KERNEL = ("kernel_weights", "adder_tree", *REGISTER)
+STAGES = {"multiply_accumulate": "mac"}
 
 # A kernel's tap or row a cycle; the defaults are a window a cycle.
 CONV_1_TAPS = {"LANES": 1, "STEPS": 16, "STEP_BITS": 4, "ADDRESS_BITS": 10}
@@ -44,6 +49,23 @@ FRAME_TAPS = {
     "ADDRESS_BITS": 9,
 }
 FRAME_ONE_POSITION = {"MAP_ROWS": 1, "MAP_COLUMNS": 1}
+# Layer fc1 of the default topology: any weights, biases of 32 bits.
+FULLY_CONNECTED = {
+    "IN_CHANNELS": 16,
+    "OUT_CHANNELS": 4,
+    "IN_BITS": 18,
+    "WEIGHT_BITS": 6,
+    "PRODUCT_BITS": 24,
+    "ACC_BITS": 33,
+    "OUT_BITS": 33,
+    "SHIFT": 0,
+    "RELU": 0,
+    "BIASES": 1,
+    "INPUT_REGISTERS": 1,
+    "CHANNEL_BITS": 4,
+    "OUTPUT_BITS": 2,
+    "ADDRESS_BITS": 6,
+}
 SMALL_MEMORY = {
     "DATA_BITS": 2,
     "LANE_ROWS": 2,
@@ -61,9 +83,10 @@ class Proof:
     `parameters` differ from the module's, `defines` are macros of its FORMAL block, `depth`
     counts cycles. `lemmas` are groups to assume, proven earlier with the same parameters. `cuts`
     are wires that may take any value: only the lemmas speak of them, which spares the solver what
-    drives them. `helpers` are modules inside it, whose own properties are left out. `fails` names
-    the property that must fail. `registers` turns memories into registers and restarts the solver
-    each cycle, which is faster where several products meet.
+    drives them. `stages` are modules inside it whose properties are its own, the instance's name in
+    front; `helpers` are modules inside it whose properties are left out. `title` stands for long
+    parameters. `fails` names the property that must fail. `registers` turns memories into registers
+    and restarts the solver each cycle, which is faster where several products meet.
     """
 
     module: str
@@ -74,14 +97,20 @@ class Proof:
     defines: Mapping[str, int] = field(default_factory=dict)
     lemmas: Sequence[str] = ()
     cuts: Sequence[str] = ()
+    stages: Sequence[str] = ()
     helpers: Sequence[str] = ()
+    title: str = ""
     fails: str = ""
     registers: bool = False
 
     @property
     def size(self) -> str:
         """The parameters as text."""
-        return " ".join(f"{name}={value}" for name, value in self.parameters.items()) or "default"
+        return (
+            self.title
+            or " ".join(f"{name}={value}" for name, value in self.parameters.items())
+            or "default"
+        )
 
     @property
     def how(self) -> str:
@@ -102,11 +131,12 @@ def all_proofs() -> tuple[Proof, ...]:
     return (
         *frame_control_proofs(),
         *window_memory_proofs(),
+        *stream_register_proofs(),
         *kernel_weights_proofs(),
         *conv_1_proofs(),
         *dw_conv_max_pool_proofs(),
         *pointwise_proofs(),
-        *fc1_proofs(),
+        *fully_connected_proofs(),
         *argmax_proofs(),
     )
 
@@ -128,9 +158,14 @@ def frame_control_proofs() -> tuple[Proof, ...]:
 def window_memory_proofs() -> tuple[Proof, ...]:
     """Return the proofs of `window_memory`; what it keeps is checked at a small size."""
     return (
-        Proof("window_memory", "streams"),
-        Proof("window_memory", "taps", BOUNDED, 6, SMALL_MEMORY),
+        Proof("window_memory", "streams", helpers=REGISTER),
+        Proof("window_memory", "taps", BOUNDED, 6, SMALL_MEMORY, helpers=REGISTER),
     )
+
+
+def stream_register_proofs() -> tuple[Proof, ...]:
+    """Return the proof of `stream_register`."""
+    return (Proof("stream_register", "streams"),)
 
 
 def kernel_weights_proofs() -> tuple[Proof, ...]:
@@ -145,10 +180,10 @@ def conv_1_proofs() -> tuple[Proof, ...]:
     module = "conv_1"
     groups = {
         "streams": (),
-        "control": (),
-        "products": (),
-        "sums": ("control", "products"),
-        "outputs": ("sums",),
+        "mac.control": (),
+        "mac.products": (),
+        "mac.sums": ("mac.control", "mac.products"),
+        "outputs": ("mac.control", "mac.sums"),
     }
     narrow = {"ACC_BITS": default_parameter(module, "ACC_BITS") - 1}
     witness = {"LARGEST_PRODUCTS": 1}
@@ -165,75 +200,93 @@ def dw_conv_max_pool_proofs() -> tuple[Proof, ...]:
     groups = {
         "streams": (),
         "windows": (),
-        "control": (),
-        "products": ("windows", "control"),
-        "sums": ("control", "products"),
-        "pool": ("windows", "control", "sums"),
+        "mac.control": (),
+        "mac.products": ("windows", "mac.control"),
+        "mac.sums": ("mac.control", "mac.products"),
+        "pool": ("windows", "mac.control", "mac.sums"),
     }
     real = {"INPUT_MAX": largest_depthwise_input()}
     narrow = {name: default_parameter(module, name) - 1 for name in ("ACC_BITS", "OUT_BITS")}
     return (
         *_kernel_proofs(module, groups, ({}, DW_CONV_ROWS, DW_CONV_TAPS), real),
-        _narrow_proof(module, 15, narrow, {**real, "SMALLEST_PRODUCTS": 1}),
+        _narrow_proof(module, 15, narrow, {**real, "LARGEST_PRODUCTS": 1}),
     )
 
 
 def pointwise_proofs() -> tuple[Proof, ...]:
     """Return the proofs of `pointwise_conv`: its default size by induction, formulas from reset."""
-    module = "pointwise_conv"
     real = {"INPUT_MAX": largest_pointwise_input()}
     tiny = {"IN_BITS": 1, "WEIGHT_BITS": 2, "PRODUCT_BITS": 3, "ACC_BITS": 4, "OUT_BITS": 2}
     few = {"IN_CHANNELS": 3, "OUT_CHANNELS": 2}
-    narrow = {"ACC_BITS": default_parameter(module, "ACC_BITS") - 1}
-    cuts = ["product_q", "f_product_q"]
-    witness = {**real, "FULL_RATE": 1, "SMALLEST_PRODUCTS": 1}
+    one = {"OUT_CHANNELS": 1}  # needs the fewest cycles
+    small = {"INPUT_MAX": 1}
     return (
-        Proof(module, "streams", defines=real),
-        Proof(module, "control", defines=real),
-        Proof(module, "frames", defines=real, lemmas=["control"]),
-        Proof(module, "cycles", defines=real, lemmas=["control"]),
-        Proof(module, "products", defines=real, lemmas=["control"]),
-        Proof(module, "sums", defines=real, lemmas=["control", "products"], cuts=cuts),
-        Proof(module, "outputs", defines=real, lemmas=["control", "products", "sums"], cuts=cuts),
-        # A counterexample from the reset on: one output needs the fewest cycles.
-        Proof(
-            module, "sums", BOUNDED, 36, {"OUT_CHANNELS": 1, **narrow}, witness, fails="sums_fit"
-        ),
-        Proof(module, "pixel", BOUNDED, 10, few, {**real, "FULL_RATE": 1}, registers=True),
-        Proof(
-            module,
-            "pixel",
-            BOUNDED,
-            13,
-            {**few, **tiny, "SHIFT": 1},
-            {"INPUT_MAX": 1},
-            registers=True,
-        ),
-        Proof(module, "reach", COVER, 20, few, real),
+        *_pointwise_inductions({}, real),
+        _pointwise_proof("cycles", INDUCTION, 2, {}, real, lemmas=("control",)),
+        _narrow_pointwise_proof(36, one, real),
+        _pointwise_proof("pixel", BOUNDED, 10, few, {**real, "FULL_RATE": 1}, registers=True),
+        _pointwise_proof("pixel", BOUNDED, 13, {**few, **tiny, "SHIFT": 1}, small, registers=True),
+        _pointwise_proof("reach", COVER, 20, few, real),
     )
 
 
-def fc1_proofs() -> tuple[Proof, ...]:
-    """Return the proofs of `fc1` for biases of 32 bits; an accumulator a bit short must fail."""
-    module = "fc1"
-    real = {
-        "INPUT_MAX": largest_fully_connected_input(),
-        "BIAS_MAX": BIAS_MAX,
-    }
-    narrow = {"ACC_BITS": default_parameter(module, "ACC_BITS") - 1}
+def fully_connected_proofs() -> tuple[Proof, ...]:
+    """Return the proofs of `pointwise_conv` as `fc1`, for biases of 32 bits, likewise."""
+    real = {"INPUT_MAX": largest_fully_connected_input(), "BIAS_MAX": BIAS_MAX}
     return (
-        Proof(module, "streams", defines=real),
-        Proof(module, "control", defines=real),
-        Proof(module, "frames", defines=real, lemmas=["control"]),
-        Proof(module, "sums", defines=real, lemmas=["control"]),
-        Proof(module, "outputs", defines=real, lemmas=["control", "sums"]),
-        Proof(module, "sums", BOUNDED, 6, narrow, real, fails="sums_fit"),
+        *_pointwise_inductions(FULLY_CONNECTED, real, "fc1"),
+        _narrow_pointwise_proof(6, FULLY_CONNECTED, real, "fc1, a bit less"),
+    )
+
+
+def _pointwise_inductions(
+    parameters: Mapping[str, int], defines: Mapping[str, int], title: str = ""
+) -> tuple[Proof, ...]:
+    cuts = ("product_q", "f_product_q")
+    lemmas = ("control", "products")
+    return tuple(
+        _pointwise_proof(
+            group, INDUCTION, 2, parameters, defines, lemmas=needed, cuts=cut, title=title
+        )
+        for group, needed, cut in (
+            ("streams", (), ()),
+            ("control", (), ()),
+            ("frames", ("control",), ()),
+            ("products", ("control",), ()),
+            ("sums", lemmas, cuts),
+            ("outputs", (*lemmas, "sums"), cuts),
+        )
+    )
+
+
+def _narrow_pointwise_proof(
+    depth: int, parameters: Mapping[str, int], defines: Mapping[str, int], title: str = ""
+) -> Proof:
+    """Return the proof from reset that a sum does not fit into one bit less."""
+    width = parameters.get("ACC_BITS", default_parameter("pointwise_conv", "ACC_BITS"))
+    narrow = {**parameters, "ACC_BITS": width - 1}
+    if "OUT_BITS" in parameters:
+        narrow["OUT_BITS"] = parameters["OUT_BITS"] - 1
+    witness = {**defines, "FULL_RATE": 1, "SMALLEST_PRODUCTS": 1}
+    return _pointwise_proof("sums", BOUNDED, depth, narrow, witness, title=title, fails="sums_fit")
+
+
+def _pointwise_proof(
+    group: str,
+    method: str,
+    depth: int,
+    parameters: Mapping[str, int],
+    defines: Mapping[str, int],
+    **options: Any,
+) -> Proof:
+    return Proof(
+        "pointwise_conv", group, method, depth, parameters, defines, helpers=REGISTER, **options
     )
 
 
 def argmax_proofs() -> tuple[Proof, ...]:
     """Return the proofs of `argmax`, for any number of logits that its index holds."""
-    return (Proof("argmax", "streams"), Proof("argmax", "label"))
+    return tuple(Proof("argmax", group, helpers=REGISTER) for group in ("streams", "label"))
 
 
 def largest_depthwise_input() -> int:
@@ -265,7 +318,15 @@ def _kernel_proofs(
     defines: Mapping[str, int],
 ) -> tuple[Proof, ...]:
     return tuple(
-        Proof(module, group, parameters=walk, defines=defines, lemmas=lemmas, helpers=KERNEL)
+        Proof(
+            module,
+            group,
+            parameters=walk,
+            defines=defines,
+            lemmas=lemmas,
+            stages=tuple(STAGES),
+            helpers=KERNEL,
+        )
         for walk in walks
         for group, lemmas in groups.items()
     )
@@ -275,7 +336,15 @@ def _narrow_proof(
     module: str, depth: int, parameters: Mapping[str, int], defines: Mapping[str, int]
 ) -> Proof:
     return Proof(
-        module, "sums", BOUNDED, depth, parameters, defines, helpers=KERNEL, fails="sums_fit"
+        module,
+        "mac.sums",
+        BOUNDED,
+        depth,
+        parameters,
+        defines,
+        stages=tuple(STAGES),
+        helpers=KERNEL,
+        fails="mac.sums_fit",
     )
 
 

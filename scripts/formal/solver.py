@@ -94,8 +94,9 @@ def yosys_script(proof: Proof, rtl_folder: Path) -> str:
     settings = " ".join(f"-set {name} {value}" for name, value in proof.parameters.items())
     kind = "$cover" if proof.method == COVER else "$assert"
     lines = [
-        # Helpers come after it: -noassert and -noassume also hold for what is read later.
+        # Helpers come last: -noassert and -noassume also hold for what is read later.
         f"read_verilog -formal {defines} {rtl_folder / proof.module}.v",
+        *(f"read_verilog -formal {defines} {rtl_folder / stage}.v" for stage in proof.stages),
         *(
             f"read_verilog -formal -noassert -noassume {defines} {rtl_folder / helper}.v"
             for helper in proof.helpers

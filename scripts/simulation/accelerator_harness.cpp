@@ -178,33 +178,34 @@ int main(int argc, char **argv) {
         }
 #ifndef NETLIST
         if (INSIDE(first_conv, advance)) {
-            if (INSIDE(first_conv, sum_valid_q) && !INSIDE(first_conv, sum_flush_q))
-                conv_1.add(as_signed(INSIDE(first_conv, sum_q), CONV_1_BITS), cycle);
-            if (INSIDE(first_conv, out_valid_q) && !INSIDE(first_conv, out_flush_q))
-                conv_1_relu.add(INSIDE(first_conv, out_data_q), cycle);
+            if (INSIDE(first_conv, sum_valid) && !INSIDE(first_conv, sum_flush))
+                conv_1.add(as_signed(INSIDE(first_conv, sum), CONV_1_BITS), cycle);
+            if (INSIDE(first_conv, m_axis_tvalid) && !INSIDE(first_conv, m_axis_tuser))
+                conv_1_relu.add(INSIDE(first_conv, m_axis_tdata), cycle);
         }
         if (INSIDE(dw_conv, advance)) {
-            if (INSIDE(dw_conv, sum_valid_q))
-                dw_conv.add(as_signed(INSIDE(dw_conv, sum_q), DW_CONV_BITS), cycle);
-            if (INSIDE(dw_conv, out_valid_q)) max_pool.add(INSIDE(dw_conv, out_data_q), cycle);
+            if (INSIDE(dw_conv, sum_valid))
+                dw_conv.add(as_signed(INSIDE(dw_conv, sum), DW_CONV_BITS), cycle);
+            if (INSIDE(dw_conv, m_axis_tvalid)) max_pool.add(INSIDE(dw_conv, m_axis_tdata), cycle);
         }
-        if (INSIDE(pw_conv, emit)) pw_conv.add(as_signed(INSIDE(pw_conv, sum), PW_CONV_BITS), cycle);
-        if (INSIDE(pw_conv, out_valid_q) && INSIDE(fully_connected, s_axis_tready))
-            pw_conv_relu.add(INSIDE(pw_conv, out_data_q), cycle);
-        if (INSIDE(fully_connected, emit))
+        if (INSIDE(pw_conv, complete) && INSIDE(pw_conv, advance))
+            pw_conv.add(as_signed(INSIDE(pw_conv, sum), PW_CONV_BITS), cycle);
+        if (INSIDE(pw_conv, m_axis_tvalid) && INSIDE(fully_connected, s_axis_tready))
+            pw_conv_relu.add(INSIDE(pw_conv, m_axis_tdata), cycle);
+        if (INSIDE(fully_connected, complete) && INSIDE(fully_connected, advance))
             fc1.add(as_signed(INSIDE(fully_connected, sum), FC1_BITS), cycle);
         if (with_sums) {
             if (conv_1_added)
-                conv_1_sums.add(as_signed(INSIDE(first_conv, sum_q), CONV_1_BITS), cycle);
+                conv_1_sums.add(as_signed(INSIDE(first_conv, sum), CONV_1_BITS), cycle);
             if (dw_conv_added)
-                dw_conv_sums.add(as_signed(INSIDE(dw_conv, sum_q), DW_CONV_BITS), cycle);
+                dw_conv_sums.add(as_signed(INSIDE(dw_conv, sum), DW_CONV_BITS), cycle);
             if (INSIDE(pw_conv, accumulate_en))
                 pw_conv_sums.add(as_signed(INSIDE(pw_conv, sum), PW_CONV_BITS), cycle);
             if (INSIDE(fully_connected, accumulate_en))
                 fc1_sums.add(as_signed(INSIDE(fully_connected, sum), FC1_BITS), cycle);
-            conv_1_added = INSIDE(first_conv, advance) && INSIDE(first_conv, product_valid_q) &&
-                           !INSIDE(first_conv, product_flush_q);
-            dw_conv_added = INSIDE(dw_conv, advance) && INSIDE(dw_conv, product_valid_q);
+            conv_1_added = INSIDE(first_conv, advance) && INSIDE(first_conv__DOT__mac, product_valid_q) &&
+                           !INSIDE(first_conv__DOT__mac, product_marks_q);
+            dw_conv_added = INSIDE(dw_conv, advance) && INSIDE(dw_conv__DOT__mac, product_valid_q);
         }
 #endif
         top->clk_i = 1;

@@ -19,12 +19,12 @@ module accelerator_harness #(
 
   reg clk = 1'b0;
   reg rst_n = 1'b0;
-  reg [WINDOW_MEMORY_DATA_BITS-1:0] s_tdata = 0;
+  reg [(WINDOW_MEMORY_DATA_BITS + 7) / 8*8-1:0] s_tdata = 0;
   reg s_tvalid = 1'b0;
   reg s_tlast = 1'b0;
   reg m_tready = 1'b0;
   wire s_tready;
-  wire [ARGMAX_OUT_BITS-1:0] m_tdata;
+  wire [(ARGMAX_OUT_BITS + 7) / 8*8-1:0] m_tdata;
   wire m_tvalid;
   wire m_tlast;
   wire frame_error;
@@ -85,19 +85,19 @@ module accelerator_harness #(
       end
 `ifndef NETLIST
       if (dut.first_conv.advance) begin
-        if (dut.first_conv.sum_valid_q && !dut.first_conv.sum_flush_q)
-          write(conv_1, $signed(dut.first_conv.sum_q));
-        if (dut.first_conv.out_valid_q && !dut.first_conv.out_flush_q)
-          write(conv_1_relu, dut.first_conv.out_data_q);
+        if (dut.first_conv.sum_valid && !dut.first_conv.sum_flush)
+          write(conv_1, $signed(dut.first_conv.sum));
+        if (dut.first_conv.m_axis_tvalid && !dut.first_conv.m_axis_tuser)
+          write(conv_1_relu, dut.first_conv.m_axis_tdata);
       end
       if (dut.dw_conv.advance) begin
-        if (dut.dw_conv.sum_valid_q) write(dw_conv, $signed(dut.dw_conv.sum_q));
-        if (dut.dw_conv.out_valid_q) write(max_pool, dut.dw_conv.out_data_q);
+        if (dut.dw_conv.sum_valid) write(dw_conv, $signed(dut.dw_conv.sum));
+        if (dut.dw_conv.m_axis_tvalid) write(max_pool, dut.dw_conv.m_axis_tdata);
       end
-      if (dut.pw_conv.emit) write(pw_conv, $signed(dut.pw_conv.sum));
-      if (dut.pw_conv.out_valid_q && dut.fully_connected.s_axis_tready)
-        write(pw_conv_relu, dut.pw_conv.out_data_q);
-      if (dut.fully_connected.emit) write(fc1, $signed(dut.fully_connected.sum));
+      if (dut.pw_conv.complete && dut.pw_conv.advance) write(pw_conv, $signed(dut.pw_conv.sum));
+      if (dut.pw_conv.m_axis_tvalid && dut.fully_connected.s_axis_tready)
+        write(pw_conv_relu, dut.pw_conv.m_axis_tdata);
+      if (dut.fully_connected.complete && dut.fully_connected.advance) write(fc1, $signed(dut.fully_connected.sum));
       if (sums != 0) record_sums;
 `endif
     end
@@ -106,13 +106,13 @@ module accelerator_harness #(
 `ifndef NETLIST
   task record_sums;
     begin
-      if (conv_1_added) write(conv_1_sums, $signed(dut.first_conv.sum_q));
-      if (dw_conv_added) write(dw_conv_sums, $signed(dut.dw_conv.sum_q));
+      if (conv_1_added) write(conv_1_sums, $signed(dut.first_conv.sum));
+      if (dw_conv_added) write(dw_conv_sums, $signed(dut.dw_conv.sum));
       if (dut.pw_conv.accumulate_en) write(pw_conv_sums, $signed(dut.pw_conv.sum));
       if (dut.fully_connected.accumulate_en) write(fc1_sums, $signed(dut.fully_connected.sum));
-      conv_1_added = dut.first_conv.advance & dut.first_conv.product_valid_q
-          & ~dut.first_conv.product_flush_q;
-      dw_conv_added = dut.dw_conv.advance & dut.dw_conv.product_valid_q;
+      conv_1_added = dut.first_conv.advance & dut.first_conv.mac.product_valid_q
+          & ~dut.first_conv.mac.product_marks_q;
+      dw_conv_added = dut.dw_conv.advance & dut.dw_conv.mac.product_valid_q;
     end
   endtask
 `endif
@@ -163,7 +163,7 @@ module accelerator_harness #(
       if (waves && cycle == last) $dumpoff;
       if (!offering) offering = more && !roll(gap);
       s_tvalid = offering;
-      s_tdata = number[WINDOW_MEMORY_DATA_BITS-1:0];
+      s_tdata = number[(WINDOW_MEMORY_DATA_BITS + 7) / 8*8-1:0];
       s_tlast = sent % beats == beats - 1;
       m_tready = !roll(stall);
       #5 record;

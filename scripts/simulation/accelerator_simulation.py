@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from dataflow.hardware.accelerator import Accelerator
 from dataflow.hardware.build_folder import accelerator_files, write_accelerator
-from dataflow.hardware.rtl_parameters import BLOCKS, accelerator_parameters
+from dataflow.hardware.rtl_parameters import BLOCKS, accelerator_parameters, stream_bits
 from golden import reference
 from golden.reference import Integers
 from scripts.console.places import RTL_FOLDER
@@ -154,8 +154,8 @@ def harness_flags(accelerator: Accelerator, **macros: int) -> str:
     """Return the C++ macros that tell `accelerator_harness.cpp` the widths of the design."""
     parameters = accelerator_parameters(accelerator)
     widths = {
-        "INPUT_BITS": parameters["WINDOW_MEMORY_DATA_BITS"],
-        "OUTPUT_BITS": parameters["ARGMAX_OUT_BITS"],
+        "INPUT_BITS": stream_bits(int(parameters["WINDOW_MEMORY_DATA_BITS"])),
+        "OUTPUT_BITS": stream_bits(int(parameters["ARGMAX_OUT_BITS"])),
         "CONV_1_BITS": parameters["CONV_1_ACC_BITS"],
         "DW_CONV_BITS": parameters["DW_CONV_MAX_POOL_ACC_BITS"],
         "PW_CONV_BITS": parameters["POINTWISE_CONV_ACC_BITS"],

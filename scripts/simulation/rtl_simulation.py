@@ -23,6 +23,7 @@ from cocotb_tools.runner import Icarus
 from dataflow.hardware.accelerator import Accelerator
 from dataflow.hardware.build_folder import NETWORK_FILE, check_build_folder, write_accelerator
 from dataflow.hardware.rtl_parameters import (
+    BLOCKS,
     POINTWISE_WEIGHT_ORDER,
     module_parameters,
     pointwise_layer,
@@ -87,7 +88,8 @@ def prepare_pointwise(
     files.write_text(weight_file, text)
     network.save(folder / NETWORK_FILE)
     files.write_via(folder / PIXELS_FILE, lambda path: np.save(path, pixels.astype(np.int64)))
-    files.write_text(folder / JOB_FILE, json.dumps({"parameters": parameters}, indent=2) + "\n")
+    job = {"layer": name, "parameters": parameters}
+    files.write_text(folder / JOB_FILE, json.dumps(job, indent=2) + "\n")
 
 
 def prepare_block(
@@ -102,7 +104,9 @@ def prepare_block(
     for name, array in arrays.items():
         files.write_via(folder / f"{name}.npy", lambda path, array=array: np.save(path, array))
     ranges = accelerator.ranges
+    layers = {block: accelerator.layer_names[layer] for layer, block in BLOCKS.items()}
     job = {
+        "layer": layers.get(block),
         "parameters": module_parameters(accelerator).get(block, {}),
         "configuration": dataclasses.asdict(accelerator.configuration),
         "ranges": ranges and {name: _ends(channels) for name, channels in ranges.items()},

@@ -52,11 +52,15 @@ class Reading:
 
 @dataclass(frozen=True, eq=False)
 class Instance:
-    """An elaborated module. `parent` names the module above and the instance in it."""
+    """An elaborated module.
+
+    `sections` are its names in a table, the one that says most first: the instances that lead to it
+    from each module above (`conv_1.mac.tree`), then the module itself.
+    """
 
     path: str
     module: str
-    parent: str
+    sections: tuple[str, ...]
     parameters: Mapping[str, int]  # texts as the numbers that Verilog makes of them
     constants: Mapping[str, int]  # localparams too
 
@@ -230,7 +234,6 @@ def _signals(design: Design) -> dict[str, Signal]:
 
 
 def _instance(symbol: ast.InstanceSymbol) -> Instance:
-    owner = symbol.parentScope.containingInstance
     values = {
         parameter.name: (parameter.isLocalParam, int(parameter.value.value))
         for parameter in symbol.body.parameters
@@ -239,10 +242,22 @@ def _instance(symbol: ast.InstanceSymbol) -> Instance:
     return Instance(
         _named(symbol.hierarchicalPath),
         symbol.definition.name,
-        "" if owner is None else f"{owner.definition.name}.{symbol.name}",
+        (*_ways_to(symbol), symbol.definition.name),
         {name: value for name, (local, value) in values.items() if not local},
         {name: value for name, (_, value) in values.items()},
     )
+
+
+def _ways_to(symbol: ast.InstanceSymbol) -> list[str]:
+    """Return the names of an instance within each module above it, from the top down."""
+    ways, names = [], symbol.name
+    owner = symbol.parentScope.containingInstance
+    while owner is not None:
+        above = owner.parentInstance
+        ways.insert(0, f"{owner.definition.name}.{names}")
+        names = f"{above.name}.{names}"
+        owner = above.parentScope.containingInstance
+    return ways
 
 
 def _signal(design: Design, symbol: Any, local: bool) -> Signal:

@@ -1,7 +1,7 @@
 """The table that relates the signals of a design to those of a network, and what it asks of them.
 
-TOML, a section a module, or an instance of a module (`"conv_1.tree"`: instance `tree` in module
-`conv_1`), which then counts alone for that instance:
+TOML, a section a module, or an instance of a module (`"conv_1.mac.tree"`: instance `tree` in
+instance `mac` in module `conv_1`), which then counts alone for that instance:
 
     [conv_1]
     sum_q = "conv_1.partial_sum"                     # short for { signal = "conv_1.partial_sum" }
@@ -14,6 +14,7 @@ TOML, a section a module, or an instance of a module (`"conv_1.tree"`: instance 
     room_for    an operand that is extended: it must be as wide as this signal needs
     encoding    "signed": must be declared so, the default where values are negative;
                 "twos_complement": carries a sign without being declared signed; "unsigned"
+    whole_bytes true: sign-extended to a multiple of 8 bits
     exempt      no datapath signal, and why
 
 Names are those within the module, named generate blocks in front (`"g_lane.tap"`). Verilog
@@ -41,6 +42,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "relu": (bool, int),  # an attribute has no other truth than 1
     "room_for": str,
     "encoding": str,
+    "whole_bytes": (bool, int),
     "exempt": str,
 }
 
@@ -54,6 +56,7 @@ class Entry:
     relu: bool = False
     room_for: str | None = None
     encoding: str | None = None
+    whole_bytes: bool = False
     exempt: str | None = None
 
 
@@ -97,7 +100,7 @@ def check_table(path: Path, table: Table, design: Design) -> None:
     """Raise ValueError for a section or a signal that the design does not have."""
     declared: dict[str, set[str]] = {}
     for signal in design.signals.values():
-        for section in _sections(signal):
+        for section in signal.instance.sections:
             declared.setdefault(section, set()).add(signal.table_name)
     for section, entries in table.items():
         if section not in declared:
@@ -112,7 +115,7 @@ def find_entry(table: Table, signal: Signal) -> Entry | None:
 
     Raises ValueError where both speak, and for attributes that break a rule.
     """
-    section = next((name for name in _sections(signal) if name in table), "")
+    section = next((name for name in signal.instance.sections if name in table), "")
     listed = table.get(section, {}).get(signal.table_name)
     if not signal.attributes:
         return listed
@@ -124,7 +127,9 @@ def find_entry(table: Table, signal: Signal) -> Entry | None:
 
 def section_of(table: Table, signal: Signal) -> str:
     """Return the section that counts for a signal, its module where there is none."""
-    return next((name for name in _sections(signal) if name in table), signal.instance.module)
+    return next(
+        (name for name in signal.instance.sections if name in table), signal.instance.module
+    )
 
 
 def requirement(entry: Entry, signal: Signal, ranges: Ranges) -> Requirement:
@@ -142,18 +147,15 @@ def requirement(entry: Entry, signal: Signal, ranges: Ranges) -> Requirement:
     needed = [(low, high)]
     if entry.room_for is not None:
         needed.append(_range(place, entry.room_for, ranges))
+    bits = max(signed_bits(*span) if sign else unsigned_bits(span[1]) for span in needed)
     return Requirement(
         _label(entry),
         low,
         high,
         _lanes(place, entry.lanes, signal.instance.constants),
-        max(signed_bits(*span) if sign else unsigned_bits(span[1]) for span in needed),
+        -(-bits // 8) * 8 if entry.whole_bytes else bits,
         entry.encoding,
     )
-
-
-def _sections(signal: Signal) -> tuple[str, ...]:
-    return signal.instance.parent, signal.instance.module
 
 
 def _entry(name: str, value: Any) -> Entry:
@@ -182,6 +184,7 @@ def _entry(name: str, value: Any) -> Entry:
         bool(content.get("relu", False)),
         content.get("room_for"),
         content.get("encoding"),
+        bool(content.get("whole_bytes", False)),
         content.get("exempt"),
     )
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dataflow.hardware.accelerator import BALANCED, FAST, SMALL, Accelerator
-from dataflow.hardware.rtl_parameters import module_parameters, pointwise_layer
+from dataflow.hardware.rtl_parameters import MODULES, module_parameters, pointwise_layer
 from dataflow.ranges.intervals import ChannelRange, interval_bounds
 from golden.network import INPUT_MAX, INPUT_MIN, IntegerNetwork
 from scripts.console.places import RTL_FOLDER
@@ -290,7 +290,7 @@ def logits(accelerator: Accelerator) -> Integers:
 
 
 def _block(
-    module: str,
+    block: str,
     array: str,
     make: Callable[[Accelerator], npt.NDArray[np.integer]],
     **others: Accelerator,
@@ -302,9 +302,9 @@ def _block(
 
     def job(name: str, accelerator: Accelerator) -> Job:
         def prepare(folder: Path) -> None:
-            prepare_block(folder, accelerator, module, **{array: make(accelerator)})
+            prepare_block(folder, accelerator, block, **{array: make(accelerator)})
 
-        return Job(name, prepare)
+        return Job(f"{block}, {name}" if block in MODULES else name, prepare)
 
     named = {name.replace("_", " "): accelerator for name, accelerator in others.items()}
     return tuple(job(*item) for item in (ACCELERATORS | named).items())
@@ -333,8 +333,10 @@ JOBS: Mapping[str, tuple[Job, ...]] = {
         long_map=LONG_MAP,
         peaks=PEAKS,
     ),
-    "pointwise_conv": _pointwise(),
-    "fc1": _block("fc1", "features", features, sixteen_inputs=LONG_MAP),
+    "pointwise_conv": (
+        *_pointwise(),
+        *_block("fc1", "pixels", features, sixteen_inputs=LONG_MAP),
+    ),
     "argmax": _block("argmax", "logits", logits),
     "kws_accelerator": _block(
         "kws_accelerator", "fingerprints", fingerprints, one_position=ONE_POSITION

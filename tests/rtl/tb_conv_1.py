@@ -47,7 +47,7 @@ class Model:
 class Bench(StreamBench):
     """`conv_1` and its model."""
 
-    observed = ("sum_valid_q", "sum_flush_q", "sum_q")
+    observed = ("sum_valid", "sum_flush", "sum")
 
     def __init__(self, dut: Any, scenario: str, *patterns: str) -> None:
         super().__init__(dut, scenario, *patterns)
@@ -84,7 +84,7 @@ class Bench(StreamBench):
         fingerprints, model = self.fingerprints[self.sent], self.model
         out, summed = self._flags(trace)
         values = trace.beats("m_axis_tdata", out.cycles[out.values == 0])
-        sums = trace.beats("sum_q", summed.cycles[summed.values == 0])
+        sums = trace.beats("sum", summed.cycles[summed.values == 0])
         sums = sums.signed(self.parameters["ACC_BITS"])
         return [
             LayerCheck(model.convolution.name, POSITION_AXES, model.sums(fingerprints), sums),
@@ -96,7 +96,7 @@ class Bench(StreamBench):
         flushes = np.array([self.flushes], np.int64)
         return [
             LayerCheck("m_axis_tuser", ("window",), flushes, out),
-            LayerCheck("sum_flush_q", ("window",), flushes, summed),
+            LayerCheck("sum_flush", ("window",), flushes, summed),
         ]
 
     def check_cycles(self, trace: Trace) -> None:
@@ -121,11 +121,11 @@ class Bench(StreamBench):
 
     def _flags(self, trace: Trace) -> tuple[Beats, Beats]:
         """Return for each window that leaves, and for each that is summed up, if it flushes."""
-        summed = trace.high("sum_valid_q")
+        summed = trace.high("sum_valid")
         moving = trace.moving("m_axis")[summed - trace.first]
         return (
             trace.beats("m_axis_tuser", trace.handshakes("m_axis")),
-            trace.beats("sum_flush_q", summed[moving]),
+            trace.beats("sum_flush", summed[moving]),
         )
 
     def _window(self, taps: Integers, flush: bool) -> None:

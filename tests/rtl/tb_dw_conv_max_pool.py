@@ -44,7 +44,7 @@ class Model:
 class Bench(StreamBench):
     """`dw_conv_max_pool` and its model."""
 
-    observed = ("sum_valid_q", "sum_q")
+    observed = ("sum_valid", "sum")
 
     def __init__(self, dut: Any, scenario: str, *patterns: str) -> None:
         super().__init__(dut, scenario, *patterns)
@@ -92,9 +92,9 @@ class Bench(StreamBench):
 
     def comparisons(self, trace: Trace) -> list[LayerCheck]:
         maps = self.maps[self.sent]
-        summed = trace.high("sum_valid_q")
+        summed = trace.high("sum_valid")
         summed = summed[trace.moving("m_axis")[summed - trace.first]]
-        sums = trace.beats("sum_q", summed).signed(self.parameters["ACC_BITS"])
+        sums = trace.beats("sum", summed).signed(self.parameters["ACC_BITS"])
         maxima = trace.beats("m_axis_tdata", trace.handshakes("m_axis"))
         return [
             LayerCheck(

@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 
 from dataflow.hardware.accelerator_schedule import predict
-from dataflow.hardware.rtl_parameters import accelerator_parameters, module_parameters
+from dataflow.hardware.rtl_parameters import (
+    accelerator_parameters,
+    module_parameters,
+    stream_bits,
+)
 from scripts.simulation.divergence import expected_streams
 from tests.rtl.bench import (
     FrameBench,
@@ -37,13 +41,14 @@ INSTANCES = {
 class Probe:
     """Where a layer's values are seen: `data`, in cycles where all of `valid` and no `flush`.
 
-    `bits` is the parameter that holds the width of a signed value.
+    `bits` is the parameter that holds the width of a signed value, extended to `whole_bytes` or not.
     """
 
     data: str
     valid: tuple[str, ...]
     flush: str = ""
     bits: str = ""
+    whole_bytes: bool = False
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -56,33 +61,47 @@ class Probe:
         if self.flush:
             cycles = cycles[trace.beats(self.flush, cycles).values == 0]
         values = trace.beats(self.data, cycles)
-        return values.signed(parameters[self.bits]) if self.bits else values
+        if not self.bits:
+            return values
+        bits = parameters[self.bits]
+        return values.signed(stream_bits(bits) if self.whole_bytes else bits)
 
 
 PROBES = {
     "conv_1": Probe(
-        "first_conv.sum_q",
-        ("first_conv.sum_valid_q", "first_conv.advance"),
-        "first_conv.sum_flush_q",
+        "first_conv.sum",
+        ("first_conv.sum_valid", "first_conv.advance"),
+        "first_conv.sum_flush",
         "CONV_1_ACC_BITS",
     ),
     "conv_1_relu": Probe(
-        "first_conv.out_data_q",
-        ("first_conv.out_valid_q", "first_conv.advance"),
-        "first_conv.out_flush_q",
+        "first_conv.m_axis_tdata",
+        ("first_conv.m_axis_tvalid", "first_conv.advance"),
+        "first_conv.m_axis_tuser",
     ),
     "dw_conv": Probe(
-        "dw_conv.sum_q",
-        ("dw_conv.sum_valid_q", "dw_conv.advance"),
+        "dw_conv.sum",
+        ("dw_conv.sum_valid", "dw_conv.advance"),
         bits="DW_CONV_MAX_POOL_ACC_BITS",
     ),
-    "max_pool": Probe("dw_conv.out_data_q", ("dw_conv.out_valid_q", "dw_conv.advance")),
-    "pw_conv": Probe("pw_conv.sum", ("pw_conv.emit",), bits="POINTWISE_CONV_ACC_BITS"),
-    "pw_conv_relu": Probe(
-        "pw_conv.out_data_q", ("pw_conv.out_valid_q", "fully_connected.s_axis_tready")
+    "max_pool": Probe("dw_conv.m_axis_tdata", ("dw_conv.m_axis_tvalid", "dw_conv.advance")),
+    "pw_conv": Probe(
+        "pw_conv.sum", ("pw_conv.complete", "pw_conv.advance"), bits="POINTWISE_CONV_ACC_BITS"
     ),
-    "fc1": Probe("fully_connected.sum", ("fully_connected.emit",), bits="FC1_ACC_BITS"),
-    "out": Probe("m_axis_tdata", ("m_axis_tvalid", "m_axis_tready"), bits="ARGMAX_OUT_BITS"),
+    "pw_conv_relu": Probe(
+        "pw_conv.m_axis_tdata", ("pw_conv.m_axis_tvalid", "fully_connected.s_axis_tready")
+    ),
+    "fc1": Probe(
+        "fully_connected.sum",
+        ("fully_connected.complete", "fully_connected.advance"),
+        bits="FC1_ACC_BITS",
+    ),
+    "out": Probe(
+        "m_axis_tdata",
+        ("m_axis_tvalid", "m_axis_tready"),
+        bits="ARGMAX_OUT_BITS",
+        whole_bytes=True,
+    ),
 }
 INSIDE = tuple({name: None for probe in PROBES.values() for name in probe.signals if "." in name})
 
@@ -118,7 +137,7 @@ class Bench(FrameBench):
         return len(self.sent) * (self.accelerator.labels + 1)
 
     def drive(self, frame: int, dense: bool) -> None:
-        mask = (1 << self.parameters["WINDOW_MEMORY_DATA_BITS"]) - 1
+        mask = (1 << stream_bits(self.parameters["WINDOW_MEMORY_DATA_BITS"])) - 1
         self.source.send(self.fingerprints[frame].reshape(-1).astype(np.int64) & mask)
 
     def comparisons(self, trace: Trace) -> list[LayerCheck]:

@@ -34,7 +34,7 @@ class Datapath:
         if self.outputs:
             return (f"{self.instance}.product_q",)
         lanes = range(parameters[f"{self.block}_LANES"])
-        return tuple(f"{self.instance}.g_lane[{lane}].product_q" for lane in lanes)
+        return tuple(f"{self.instance}.mac.g_lane[{lane}].product_q" for lane in lanes)
 
     def signals(self, parameters: dict[str, Any]) -> tuple[str, ...]:
         """Return every signal to record."""
@@ -59,13 +59,19 @@ class Datapath:
 
 DATAPATHS = {
     "conv_1": Datapath(
-        "first_conv", "CONV_1", ("product_valid_q", "advance"), "sum_q", flush="product_flush_q"
+        "first_conv",
+        "CONV_1",
+        ("mac.product_valid_q", "advance"),
+        "mac.sum_q",
+        flush="mac.product_marks_q",
     ),
-    "dw_conv": Datapath("dw_conv", "DW_CONV_MAX_POOL", ("product_valid_q", "advance"), "sum_q"),
+    "dw_conv": Datapath(
+        "dw_conv", "DW_CONV_MAX_POOL", ("mac.product_valid_q", "advance"), "mac.sum_q"
+    ),
     "pw_conv": Datapath(
         "pw_conv", "POINTWISE_CONV", ("accumulate_en",), "sum", outputs="OUT_CHANNELS"
     ),
-    "fc1": Datapath("fully_connected", "FC1", ("accumulate_en",), "sum", outputs="LABELS"),
+    "fc1": Datapath("fully_connected", "FC1", ("accumulate_en",), "sum", outputs="OUT_CHANNELS"),
 }
 
 

@@ -23,12 +23,12 @@ MAP_PLACE = r"channel \d, row \d, column \d: expected -?\d+, got -?\d+ \(frame \
 BROKEN = {
     "ReLU missing": (
         ("conv_1", "window"),
-        ("conv_1", "negative ? {OUT_BITS{1'b0}} : sum_q", "1'b0 ? {OUT_BITS{1'b0}} : sum_q"),
+        ("conv_1", "negative ? {OUT_BITS{1'b0}} : sum", "1'b0 ? {OUT_BITS{1'b0}} : sum"),
         rf"mismatch: conv_1_relu: {MAP_PLACE}",
     ),
     "flush not passed on": (
         ("conv_1", "row"),
-        ("conv_1", "out_flush_q <= sum_flush_q;", "out_flush_q <= 1'b0;"),
+        ("conv_1", ".s_axis_tuser(sum_flush),", ".s_axis_tuser(1'b0),"),
         r"mismatch: m_axis_tuser: window \d+: expected 1, got 0 \(frame 0, cycle \d+\)",
     ),
     "a bubble": (
@@ -38,7 +38,7 @@ BROKEN = {
     ),
     "a cycle late": (
         ("argmax", "row"),
-        ("argmax", "assign m_axis_tdata  = out_data_q;", "assign #10 m_axis_tdata = out_data_q;"),
+        ("stream_register", "assign m_axis_tdata  = data_q;", "assign #10 m_axis_tdata = data_q;"),
         r"mismatch: logits and label: beat 0: expected -?\d+, got x \(frame 0, cycle \d+\)",
     ),
     "no padding": (
@@ -47,9 +47,9 @@ BROKEN = {
         rf"mismatch: dw_conv: {MAP_PLACE}",
     ),
     "biases missing": (
-        ("fc1", "row"),
-        ("fc1", "initial $readmemh(BIAS_FILE, biases);", ""),
-        r"mismatch: fc1: label 0: expected -?\d+, got x \(frame 0, cycle \d+\)",
+        ("pointwise_conv", "fc1, row"),
+        ("pointwise_conv", "initial $readmemh(BIAS_FILE, biases);", ""),
+        r"mismatch: fc1: channel 0: expected -?\d+, got x \(pixel 0, cycle \d+\)",
     ),
     "ties to the highest index": (
         ("argmax", "window"),
@@ -58,18 +58,22 @@ BROKEN = {
     ),
     "tlast on the wrong beat": (
         ("argmax", "window"),
-        ("argmax", "out_last_q <= label_due_q;", "out_last_q <= take & s_axis_tlast;"),
+        ("argmax", ".s_axis_tuser(label_due_q),", ".s_axis_tuser(take & s_axis_tlast),"),
         r"mismatch: m_axis_tlast: beat 2: expected 0, got 1 \(frame 0, cycle \d+\)",
     ),
     "beat changes while stalled": (
         ("argmax", "window"),
-        ("argmax", "m_axis_tdata  = out_data_q;", "m_axis_tdata = m_axis_tready ? out_data_q : 0;"),
+        (
+            "stream_register",
+            "m_axis_tdata  = data_q;",
+            "m_axis_tdata = m_axis_tready ? data_q : 0;",
+        ),
         r"AssertionError: m_axis: the beat changes while stalled in cycle \d+",
     ),
     "a layer inside": (
         ("kws_accelerator", "window"),
-        ("dw_conv_max_pool", "<= sum_before + step_sum", "<= sum_before - step_sum"),
-        rf"mismatch: dw_conv: {MAP_PLACE}",
+        ("multiply_accumulate", "<= sum_before + step_sum", "<= sum_before - step_sum"),
+        rf"mismatch: conv_1: {MAP_PLACE}",
     ),
     "a stage that does not wait": (
         ("kws_accelerator", "one row"),

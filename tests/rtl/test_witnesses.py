@@ -20,7 +20,7 @@ from dataflow.hardware.accelerator import (
     Configuration,
     accelerator_of,
 )
-from dataflow.hardware.rtl_parameters import BLOCKS, module_parameters
+from dataflow.hardware.rtl_parameters import BLOCKS, MODULES, module_parameters
 from dataflow.proof.proven_ranges import ProvenRanges
 from dataflow.proof.range_prover import Budget, prove_ranges
 from dataflow.proof.range_store import choose_ranges, require_proven_ranges
@@ -106,7 +106,7 @@ def block_inputs() -> dict[str, tuple[str, np.ndarray]]:
         "conv_1": ("fingerprints", proven().fingerprints),
         "dw_conv_max_pool": ("maps", layers["conv_1_relu"]),
         "pointwise_conv": ("pixels", layers["max_pool"][:, 0, 0]),
-        "fc1": ("features", layers["pw_conv_relu"].reshape(len(proven().fingerprints), -1)),
+        "fc1": ("pixels", layers["pw_conv_relu"].reshape(len(proven().fingerprints), -1)),
         "argmax": ("logits", layers["fc1"]),
     }
 
@@ -128,7 +128,7 @@ def test_every_block_as_wide_as_proven_passes_on_its_part_of_the_witnesses(
         prepare_pointwise(tmp_path, NETWORK, values, proven().bounds)
     else:
         prepare_block(tmp_path, accelerator(configuration), block, **{array: values})
-    result = run(block, tmp_path, "back_to_back|parameters_are_as_generated")
+    result = run(MODULES.get(block, block), tmp_path, "back_to_back|parameters_are_as_generated")
     assert (result.ran, result.failed) == (2, 0), result.excerpt()
 
 

@@ -279,8 +279,8 @@ def test_widths_that_a_module_needs_for_its_structure_are_warnings() -> None:
     design = read_accelerator(Accelerator(network, FAST))
     findings = lint(design, read_table(OUR_TABLE), interval_ranges(network), OUR_TABLE)
     assert in_words(findings) == {
-        "fc1.activation: too wide: wastes 3 bits",
-        "fc1.product_q: too wide: wastes 3 bits",
+        "kws_accelerator.fully_connected.activation: too wide: wastes 3 bits",
+        "kws_accelerator.fully_connected.product_q: too wide: wastes 3 bits",
     }
 
 
@@ -304,8 +304,8 @@ def test_every_entry_of_a_table_is_needed(owner: str) -> None:
     [
         (
             "dw_conv_max_pool",
-            "sum_q > $signed({{(ACC_BITS - MAX_BITS){1'b0}}, max_before})",
-            "sum_q > {{(ACC_BITS - MAX_BITS){1'b0}}, max_before}",
+            "sum > $signed({{(ACC_BITS - MAX_BITS){1'b0}}, max_before})",
+            "sum > {{(ACC_BITS - MAX_BITS){1'b0}}, max_before}",
             ("dw_conv_max_pool.sum_q: sign lost: sum_q carries ", "it is compared as unsigned"),
         ),
         (
@@ -315,10 +315,10 @@ def test_every_entry_of_a_table_is_needed(owner: str) -> None:
             ("pointwise_conv.weight_q: sign lost: weight_q carries ", "bits with zeros"),
         ),
         (
-            "fc1",
-            "reg  [LABELS*ACC_BITS-1:0] ring_q;",
-            "reg  [LABELS*ACC_BITS-LABELS-1:0] ring_q;",
-            ("fc1.ring_q: too narrow: ", " bits, it has "),
+            "pointwise_conv",
+            "reg  [OUT_CHANNELS*ACC_BITS-1:0] ring_q;",
+            "reg  [OUT_CHANNELS*ACC_BITS-OUT_CHANNELS-1:0] ring_q;",
+            ("kws_accelerator.fully_connected.ring_q: too narrow: ", " bits, it has "),
         ),
     ],
 )

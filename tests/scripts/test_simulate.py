@@ -125,7 +125,7 @@ def test_gaps_and_stalls_change_no_value(inputs: list[str]) -> None:
 
 @pytest.mark.rtl
 def test_fault_in_the_rtl_is_shown_where_it_starts(inputs: list[str], tmp_path: Path) -> None:
-    right = "? {OUT_BITS{1'b0}} : sum_q[SHIFT+"
+    right = "? {OUT_BITS{1'b0}} : sum[SHIFT+"
     rtl = plant(tmp_path, "conv_1", right, right.replace("1'b0", "1'b1"))
     result = run(*inputs, "--simulator", "icarus", "--rtl_dir", str(rtl))
     assert (result.returncode, result.stderr.count("\n")) == (1, 1)
@@ -174,8 +174,8 @@ def test_missing_simulator_is_one_line_that_names_the_package(
 @pytest.mark.rtl
 def test_rtl_that_does_not_compile_is_one_error(tmp_path: Path) -> None:
     shutil.copytree(RTL_FOLDER, tmp_path / "rtl")
-    (tmp_path / "rtl/fc1.v").write_text("module fc1; endmodul\n")
+    (tmp_path / "rtl/argmax.v").write_text("module argmax; endmodul\n")
     with pytest.raises(
-        ValueError, match=r"kws_accelerator: does not compile: .*fc1\.v:.*syntax error"
+        ValueError, match=r"kws_accelerator: does not compile: .*argmax\.v:.*syntax error"
     ):
         AcceleratorSimulator(small_accelerator(), "icarus", tmp_path / "rtl")

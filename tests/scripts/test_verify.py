@@ -107,7 +107,7 @@ def test_every_rung_is_climbed_and_written_down(
 
 @pytest.mark.rtl
 def test_fault_in_the_rtl_ends_the_climb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rtl = plant(tmp_path, "fc1", "= oldest + addend", "= oldest - addend")
+    rtl = plant(tmp_path, "pointwise_conv", "= sum_before + addend", "= sum_before - addend")
     broken = partial(AcceleratorSimulator, rtl_folder=rtl)
     monkeypatch.setattr(verify, "AcceleratorSimulator", broken)
     design = design_of(random_checkpoint(cases=1), tmp_path, FAST)

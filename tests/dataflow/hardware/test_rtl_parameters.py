@@ -171,7 +171,7 @@ def test_widths_of_a_tiny_network_counted_by_hand() -> None:
     # 0..31 times -3 and 5: -93..155; no shift, so 0..155.
     assert widths["pointwise_conv"] == {"IN": 5, "WEIGHT": 4, "PRODUCT": 9, "ACC": 9, "OUT": 8}
     # Inputs 0..0 and 0..155: products -155..310, sums 100 - 155 to -7 + 310.
-    assert widths["fc1"] == {"IN": 8, "WEIGHT": 3, "PRODUCT": 10, "ACC": 10}
+    assert widths["fc1"] == {"IN": 8, "WEIGHT": 3, "PRODUCT": 10, "ACC": 10, "OUT": 10}
     assert widths["argmax"] == {"LOGIT": 10, "OUT": 10}
 
 
@@ -186,7 +186,7 @@ def test_widths_follow_the_ranges_that_are_given() -> None:
     # 0..5 times -3 and 5: -15..25.
     assert widths["pointwise_conv"] == {"IN": 3, "WEIGHT": 4, "PRODUCT": 6, "ACC": 6, "OUT": 5}
     # Inputs 0..0 and 0..25: products -25..50, sums 100 - 25 to -7 + 50.
-    assert widths["fc1"] == {"IN": 5, "WEIGHT": 3, "PRODUCT": 7, "ACC": 8}
+    assert widths["fc1"] == {"IN": 5, "WEIGHT": 3, "PRODUCT": 7, "ACC": 8, "OUT": 8}
     assert widths["argmax"] == {"LOGIT": 8, "OUT": 8}
     assert pointwise_parameters(network, "", ranges)["ACC_BITS"] == 6
 
@@ -296,12 +296,12 @@ def test_neighbours_agree_about_the_signals_between_them(accelerator: Accelerato
     assert control["MAP_ROWS"] * control["MAP_COLUMNS"] == conv_1["POSITIONS"]
     assert control["CHANNELS"] == conv_1["CHANNELS"] == dw_conv["CHANNELS"]
     assert dw_conv["CHANNELS"] == pw_conv["IN_CHANNELS"]
-    assert pw_conv["OUT_CHANNELS"] == fc1["INPUTS"]
+    assert pw_conv["OUT_CHANNELS"] == fc1["IN_CHANNELS"]
     for source, sink in ((conv_1, dw_conv), (dw_conv, pw_conv), (pw_conv, fc1)):
         assert source["OUT_BITS"] == sink["IN_BITS"]
     assert frames["DATA_BITS"] == conv_1["IN_BITS"]
-    assert fc1["ACC_BITS"] == blocks["argmax"]["LOGIT_BITS"]
-    assert fc1["LABEL_BITS"] == blocks["argmax"]["LABEL_BITS"]
+    assert fc1["OUT_BITS"] == blocks["argmax"]["LOGIT_BITS"]
+    assert fc1["OUTPUT_BITS"] == blocks["argmax"]["LABEL_BITS"]
 
 
 def test_top_takes_the_parameters_of_every_block_under_its_name() -> None:

@@ -97,19 +97,19 @@ FAULTS: dict[str, tuple[str, str, str, str, dict[str, int]]] = {
         "if (map_end) channel_q",
         "if (map_end && MAP_ROWS * MAP_COLUMNS > 1) channel_q",
         "order_place",
-        proofs.FRAME_ONE_POSITION,
+        proof_plan.FRAME_ONE_POSITION,
     ),
     "no way back from a map of one position": (
         "frame_control",
         "else if (!map_end) read",
         "else if (!map_end || MAP_ROWS * MAP_COLUMNS == 1) read",
         "reads_address",
-        proofs.FRAME_ONE_POSITION,
+        proof_plan.FRAME_ONE_POSITION,
     ),
-    "taps overwritten while stalled": (
-        "window_memory",
-        "wire advance = ~valid_q | m_axis_tready",
-        "wire advance = 1'b1",
+    "beat overwritten while stalled": (
+        "stream_register",
+        "if (s_axis_tvalid & s_axis_tready) begin",
+        "if (s_axis_tvalid) begin",
         "streams_hold",
         {},
     ),
@@ -134,32 +134,39 @@ FAULTS: dict[str, tuple[str, str, str, str, dict[str, int]]] = {
         "walk_word",
         {},
     ),
-    "value overwritten while stalled": (
+    "mark of the beat before": (
+        "stream_register",
+        "user_q <= s_axis_tuser",
+        "user_q <= user_q",
+        "streams_taken",
+        {},
+    ),
+    "maximum that moves on while stalled": (
         "dw_conv_max_pool",
-        "advance      = ~m_axis_tvalid | m_axis_tready",
-        "advance      = 1'b1",
+        ".m_axis_tready(m_axis_tready)",
+        ".m_axis_tready(m_axis_tready | sum_valid)",
         "streams_hold",
         DW_CONV_SMALL,
     ),
     "window ends a step late": (
-        "conv_1",
-        "product_last_q  <= last_step",
+        "multiply_accumulate",
+        "product_last_q  <= last_step_o",
         "product_last_q  <= first_step",
-        "control_product",
+        "mac.control_product",
         proof_plan.CONV_1_TAPS,
     ),
     "tap taken as unsigned": (
-        "conv_1",
-        "{{(PRODUCT_BITS - IN_BITS + 1){in[IN_BITS-1]}}, in[IN_BITS-2:0]}",
-        "{{(PRODUCT_BITS - IN_BITS){1'b0}}, in}",
-        "products_exact",
+        "multiply_accumulate",
+        "{{(PRODUCT_BITS - TAP_BITS + 1){in[TAP_BITS-1]}}, in[TAP_BITS-2:0]}",
+        "{{(PRODUCT_BITS - TAP_BITS){1'b0}}, in}",
+        "mac.products_exact",
         proof_plan.CONV_1_TAPS,
     ),
     "sum not started anew": (
-        "conv_1",
+        "multiply_accumulate",
         "product_first_q ? {ACC_BITS{1'b0}} : sum_q",
         "sum_q",
-        "sums_fit",
+        "mac.sums_fit",
         proof_plan.CONV_1_TAPS,
     ),
     "no ReLU": (
@@ -170,15 +177,15 @@ FAULTS: dict[str, tuple[str, str, str, str, dict[str, int]]] = {
         proof_plan.CONV_1_TAPS,
     ),
     "flush mark of another window": (
-        "conv_1",
-        "sum_flush_q <= product_flush_q",
-        "sum_flush_q <= s_axis_tuser",
+        "multiply_accumulate",
+        "sum_marks_q <= product_marks_q",
+        "sum_marks_q <= marks_i",
         "streams_sum",
         {},
     ),
     "value lost": (
-        "conv_1",
-        "if (advance) sum_valid_q <=",
+        "multiply_accumulate",
+        "if (advance_i) sum_valid_q <=",
         "sum_valid_q <=",
         "streams_count",
         proof_plan.CONV_1_TAPS,
@@ -192,9 +199,9 @@ FAULTS: dict[str, tuple[str, str, str, str, dict[str, int]]] = {
     ),
     "value of every window": (
         "dw_conv_max_pool",
-        "out_valid_q <= sum_valid_q & sum_plane_last_q",
-        "out_valid_q <= sum_valid_q",
-        "pool_value",
+        ".s_axis_tvalid(sum_valid & sum_plane_last)",
+        ".s_axis_tvalid(sum_valid)",
+        "pool_offer",
         DW_CONV_SMALL,
     ),
     "columns not padded": (
@@ -212,46 +219,46 @@ FAULTS: dict[str, tuple[str, str, str, str, dict[str, int]]] = {
         DW_CONV_SMALL,
     ),
     "weight taken as unsigned": (
-        "dw_conv_max_pool",
+        "multiply_accumulate",
         "{{(PRODUCT_BITS - WEIGHT_BITS + 1){factor[WEIGHT_BITS-1]}}, factor[WEIGHT_BITS-2:0]}",
         "{{(PRODUCT_BITS - WEIGHT_BITS){1'b0}}, factor}",
-        "products_exact",
-        DW_CONV_SMALL | proof_plan.DW_CONV_TAPS,
+        "mac.products_exact",
+        proof_plan.CONV_1_TAPS,
     ),
     "maximum over all channels": (
         "dw_conv_max_pool",
-        "sum_plane_first_q ? {MAX_BITS{1'b0}} : max_q",
+        "sum_plane_first ? {MAX_BITS{1'b0}} : max_q",
         "max_q",
         "pool_zero",
         DW_CONV_SMALL,
     ),
     "last position left out": (
         "dw_conv_max_pool",
-        "out_data_q <= max[MAX_BITS-1:SHIFT]",
-        "out_data_q <= max_before[MAX_BITS-1:SHIFT]",
+        ".s_axis_tdata(max[MAX_BITS-1:SHIFT])",
+        ".s_axis_tdata(max_before[MAX_BITS-1:SHIFT])",
         "pool_value",
         DW_CONV_SMALL,
     ),
     "beat taken while the multiplier works": (
-        "fc1",
-        "s_axis_tready = ~active_valid_q",
-        "s_axis_tready = 1'b1",
+        "pointwise_conv",
+        "load         = next_valid & (~active_valid_q |",
+        "load         = next_valid & (1'b1 |",
         "streams_active",
-        {},
+        proof_plan.FULLY_CONNECTED,
     ),
     "one bias for all": (
-        "fc1",
-        "bias_q          <= biases[label_q]",
-        "bias_q          <= biases[0]",
-        "outputs_bias",
-        {},
+        "pointwise_conv",
+        "bias_q <= biases[output_q]",
+        "bias_q <= biases[0]",
+        "outputs_start",
+        proof_plan.FULLY_CONNECTED,
     ),
-    "tlast a logit early": (
-        "fc1",
-        "product_last_q  <= last_label",
-        "product_last_q  <= label_q == LAST_LABEL - 1",
-        "control_product",
-        {},
+    "ReLU of logits": (
+        "pointwise_conv",
+        "RELU == 1 && sum[ACC_BITS-1]",
+        "sum[ACC_BITS-1]",
+        "outputs_value",
+        proof_plan.FULLY_CONNECTED,
     ),
     "last of equal logits": (
         "argmax",
@@ -284,22 +291,26 @@ NEEDS_TOOLS = pytest.mark.usefixtures("solver")
 def test_planted_fault_turns_its_property_red(tmp_path: Path, fault: str) -> None:
     module, right, wrong, broken, parameters = FAULTS[fault]
     rtl = plant(tmp_path, module, right, wrong)
-    outcome = solver.prove(proof_of(module, broken.split("_")[0], parameters), tmp_path, rtl)
+    proven = "conv_1" if module in proof_plan.STAGES else module  # a stage, where it stands
+    outcome = solver.prove(proof_of(proven, broken.split("_")[0], parameters), tmp_path, rtl)
     assert (outcome.expected, broken in outcome.failed) == (False, True), outcome
     assert outcome.trace is not None
 
 
 def proof_of(module: str, group: str, parameters: dict[str, int]) -> Proof:
     """Return the proof of a group at another size."""
-    found = next(
+    every = [
         proof for proof in proof_plan.all_proofs() if (proof.module, proof.group) == (module, group)
-    )
+    ]
+    found = next((proof for proof in every if proof.parameters == parameters), every[0])
+    if found.parameters == parameters:
+        return found
     small = SMALL_INPUT if "IN_BITS" in parameters else found.defines
     return dataclasses.replace(found, parameters=parameters, defines=small)
 
 
 @NEEDS_TOOLS
-@pytest.mark.parametrize("group", ["streams", "windows", "control", "products", "sums", "pool"])
+@pytest.mark.parametrize("group", ["streams", "windows", "mac.control", "mac.products", "mac.sums", "pool"])
 def test_without_a_fault_the_small_size_is_proven(tmp_path: Path, group: str) -> None:
     proof = proof_of("dw_conv_max_pool", group, DW_CONV_SMALL)
     assert solver.prove(proof, tmp_path).answer == "PASSED"
@@ -309,8 +320,8 @@ def test_without_a_fault_the_small_size_is_proven(tmp_path: Path, group: str) ->
 @pytest.mark.parametrize("proof", NARROW, ids=lambda proof: proof.folder)
 def test_only_an_accumulator_a_bit_short_fails_from_reset(tmp_path: Path, proof: Proof) -> None:
     assert solver.prove(proof, tmp_path).expected
-    kept = {name: value for name, value in proof.parameters.items() if name not in NARROWED}
-    wide = dataclasses.replace(proof, parameters=kept)
+    right = {name: value + (name in NARROWED) for name, value in proof.parameters.items()}
+    wide = dataclasses.replace(proof, parameters=right)
     assert solver.prove(wide, tmp_path).answer == "PASSED"
 
 
