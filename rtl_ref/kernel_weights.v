@@ -21,7 +21,7 @@ module kernel_weights #(
     parameter WEIGHT_BITS  = 6,
     parameter STEP_BITS    = 1,                    // holds STEPS - 1
     parameter ADDRESS_BITS = 6,                    // holds CHANNELS * STEPS - 1
-    parameter WEIGHT_FILE  = "conv_1.mem"          // golden.mem, LANES weights a word
+    parameter WEIGHT_FILE  = ""                    // golden.mem, LANES weights a word
 ) (
     input  wire                         clk_i,
     input  wire                         rst_ni,
@@ -87,7 +87,8 @@ module kernel_weights #(
   end
 
 `ifndef FORMAL  // the proofs are for any weights
-  initial $readmemh(WEIGHT_FILE, words);
+  initial if (WEIGHT_FILE != "") $readmemh(WEIGHT_FILE, words);
+  memory_file #(.FILE(WEIGHT_FILE)) file ();
 `endif
 
   always @(posedge clk_i) begin

@@ -305,6 +305,13 @@ module kws_accelerator #(
       .m_axis_tlast(m_axis_tlast)
   );
 
+  // All memories are of the network that the parameters were generated for.
+  memory_file #(.FILE(CONV_1_WEIGHT_FILE), .NETWORK(NETWORK)) first_conv_weights ();
+  memory_file #(.FILE(DW_CONV_MAX_POOL_WEIGHT_FILE), .NETWORK(NETWORK)) dw_conv_weights ();
+  memory_file #(.FILE(POINTWISE_CONV_WEIGHT_FILE), .NETWORK(NETWORK)) pw_conv_weights ();
+  memory_file #(.FILE(FC1_WEIGHT_FILE), .NETWORK(NETWORK)) fully_connected_weights ();
+  memory_file #(.FILE(FC1_BIAS_FILE), .NETWORK(NETWORK)) fully_connected_biases ();
+
   assign m_axis_tdata = {
     {(ANSWER_TDATA_BITS - ARGMAX_OUT_BITS + 1){answer_tdata[ARGMAX_OUT_BITS-1]}},
     answer_tdata[ARGMAX_OUT_BITS-2:0]

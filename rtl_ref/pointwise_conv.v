@@ -70,7 +70,7 @@ module pointwise_conv #(
     parameter CHANNEL_BITS    = 6,                    // holds IN_CHANNELS - 1
     parameter OUTPUT_BITS     = 4,                    // holds OUT_CHANNELS - 1
     parameter ADDRESS_BITS    = 10,                   // holds IN_CHANNELS * OUT_CHANNELS - 1
-    parameter WEIGHT_FILE     = "pointwise_conv.mem", // golden.mem, order "kh kw in out"
+    parameter WEIGHT_FILE     = "",                   // golden.mem, order "kh kw in out"
     parameter BIAS_FILE       = ""                    // golden.mem, a bias of ACC_BITS a word
 ) (
     input  wire                clk_i,
@@ -222,7 +222,8 @@ module pointwise_conv #(
       restart ? {ADDRESS_BITS{1'b0}} : multiply_en ? address_q + 1'b1 : address_q;
 
 `ifndef FORMAL  // the proofs are for any weights
-  initial $readmemh(WEIGHT_FILE, weights);
+  initial if (WEIGHT_FILE != "") $readmemh(WEIGHT_FILE, weights);
+  memory_file #(.FILE(WEIGHT_FILE)) file ();
 `endif
 
   always @(posedge clk_i) begin
@@ -276,7 +277,8 @@ module pointwise_conv #(
       wire signed [ACC_BITS-1:0] sum_before = product_first_q ? bias_q : oldest;
 
 `ifndef FORMAL  // the proofs are for any biases
-      initial $readmemh(BIAS_FILE, biases);
+      initial if (BIAS_FILE != "") $readmemh(BIAS_FILE, biases);
+      memory_file #(.FILE(BIAS_FILE)) file ();
 `endif
 
       always @(posedge clk_i) if (multiply_en) bias_q <= biases[output_q];

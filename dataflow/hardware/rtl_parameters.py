@@ -160,6 +160,7 @@ def accelerator_header(accelerator: Accelerator) -> str:
         f"parameter {name} = " + (f'"{value}"' if isinstance(value, str) else str(value))
         for name, value in parameters.items()
     ]
+    lines.insert(0, f"parameter NETWORK = 256'h{accelerator.network.digest}")
     return (
         f"// network: {accelerator.network.digest}\n"
         f"// widths: {accelerator.ranges_origin}\n"

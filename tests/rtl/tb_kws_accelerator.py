@@ -41,7 +41,8 @@ INSTANCES = {
 class Probe:
     """Where a layer's values are seen: `data`, in cycles where all of `valid` and no `flush`.
 
-    `bits` is the parameter that holds the width of a signed value, extended to `whole_bytes` or not.
+    `bits` is the parameter that holds the width of a signed value, which may be extended to whole
+    bytes.
     """
 
     data: str

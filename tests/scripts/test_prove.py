@@ -109,9 +109,7 @@ def test_planted_fault_turns_its_property_red(tmp_path: Path, fault: str) -> Non
 
 @NEEDS_TOOLS
 def test_a_fault_that_only_the_formula_sees(tmp_path: Path) -> None:
-    rtl = plant(
-        tmp_path, "pointwise_conv", "waiting ? spare_data_q : s_axis_tdata", "s_axis_tdata"
-    )
+    rtl = plant(tmp_path, "pointwise_conv", "waiting ? spare_data_q : s_axis_tdata", "s_axis_tdata")
     (proof,) = (
         proof
         for proof in proof_plan.pointwise_proofs()

@@ -56,10 +56,14 @@ def test_widths_are_those_of_the_report() -> None:
         "ACC_BITS": widths.partial_sum.signed_bits,
         "OUT_BITS": outputs["pw_conv_relu"].unsigned_bits,
         "SHIFT": 8,
+        "RELU": 1,
+        "BIASES": 0,
+        "INPUT_REGISTERS": 2,
         "CHANNEL_BITS": 6,
         "OUTPUT_BITS": 4,
         "ADDRESS_BITS": 10,
         "WEIGHT_FILE": "w.mem",
+        "BIAS_FILE": "",
     }
 
 

@@ -310,7 +310,9 @@ def proof_of(module: str, group: str, parameters: dict[str, int]) -> Proof:
 
 
 @NEEDS_TOOLS
-@pytest.mark.parametrize("group", ["streams", "windows", "mac.control", "mac.products", "mac.sums", "pool"])
+@pytest.mark.parametrize(
+    "group", ["streams", "windows", "mac.control", "mac.products", "mac.sums", "pool"]
+)
 def test_without_a_fault_the_small_size_is_proven(tmp_path: Path, group: str) -> None:
     proof = proof_of("dw_conv_max_pool", group, DW_CONV_SMALL)
     assert solver.prove(proof, tmp_path).answer == "PASSED"
