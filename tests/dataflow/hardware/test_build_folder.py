@@ -87,7 +87,8 @@ def test_header_is_a_parameter_list_that_names_network_and_configuration() -> No
     assert first == f"// network: {network.digest}"
     assert second == "// widths: interval bounds"
     assert third == "// configuration: balanced, conv_1=row, dw_conv=row, pw_conv=tap, fc1=tap"
-    assert lines[0] == "parameter FRAME_CONTROL_ROWS = 4,"
+    assert lines[0] == f"parameter NETWORK = 256'h{network.digest},"
+    assert lines[1] == "parameter FRAME_CONTROL_ROWS = 4,"
     assert 'parameter CONV_1_WEIGHT_FILE = "conv_1.mem",' in lines
     assert all(line.startswith("parameter ") for line in lines)
     assert [line for line in lines if not line.endswith(",")] == [lines[-1]]
