@@ -23,10 +23,10 @@ from golden.evidence import json_bytes
 from scripts.console.command_line import Parser, comma_separated, run_command
 from scripts.console.places import RTL_FOLDER
 from scripts.console.progress import progress_bar, say
+from scripts.formal.solver import require_tools
 from scripts.mutation.bench import Copies, Copy, Judgement, Verdict, benches, copies
 from scripts.mutation.mutants import Mutant, make_mutants, read_equivalents, read_modules, sample
 from scripts.mutation.report import Result, check_arguments, report, survivors, table
-from scripts.formal.solver import require_tools
 from scripts.simulation.rtl_simulation import require_icarus
 
 EXAMPLE = "scripts/mutate_rtl.py --modules pointwise_conv,argmax --limit 50"

@@ -1,7 +1,8 @@
 """Faults written by hand, of kinds that small benches miss, and the scenario that notices each.
 
-A fault names the module, a job of its bench and a scenario, and its edits: a text of the module
-and what stands there instead. Registers that a fault needs are declared where the edit is.
+A fault names a bench, its job and a scenario, and its edits: a text of a module, the bench's own or
+one inside it, and what stands there instead. Registers that a fault needs are declared where the
+edit is.
 """
 
 from __future__ import annotations
@@ -12,17 +13,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Fault:
-    """Edits (right text, wrong text) of a module, and the job and the scenario of its bench."""
+    """Edits (right text, wrong text) of module `source`; bench, job and scenario that see it."""
 
-    module: str
+    bench: str
+    source: str
     job: str
     scenario: str
     edits: tuple[tuple[str, str], ...]
 
 
-def fault(module: str, job: str, scenario: str, *edits: tuple[str, str]) -> Fault:
-    """Return a fault."""
-    return Fault(module, job, scenario, edits)
+def fault(
+    bench: str, job: str, scenario: str, *edits: tuple[str, str], source: str | None = None
+) -> Fault:
+    """Return a fault of `source`, by default the bench's own module."""
+    return Fault(bench, source or bench, job, scenario, edits)
+
+
+REGISTER, STAGE = "stream_register", "multiply_accumulate"
 
 
 def behind(anchor: str, declarations: str) -> tuple[str, str]:
@@ -53,8 +60,8 @@ def frames_counter(beats: str, take: str, last: str, bits: int = 4) -> str:
     )
 
 
-CHANGES_LATE = ("m_axis_tdata  = out_data_q;", "m_axis_tdata  = out_data_q ^ (wait_q > 30);")
-LARGER = "sum_q > $signed({{(ACC_BITS - MAX_BITS){1'b0}}, max_before})"
+CHANGES_LATE = ("m_axis_tdata  = data_q;", "m_axis_tdata  = data_q ^ (wait_q > 30);")
+LARGER = "sum > $signed({{(ACC_BITS - MAX_BITS){1'b0}}, max_before})"
 FACTOR = "weights[l*WEIGHT_BITS +: WEIGHT_BITS]"
 
 MAPS_OF_ONE_POSITION = {
@@ -63,8 +70,8 @@ MAPS_OF_ONE_POSITION = {
         "one position",
         "back_to_back",
         (
-            "out_last_q <= sum_channel_last_q",
-            "out_last_q <= sum_channel_last_q | sum_plane_first_q",
+            ".s_axis_tuser(sum_channel_last)",
+            ".s_axis_tuser(sum_channel_last | sum_plane_first)",
         ),
     ),
     "no tlast with a maximum of one position": fault(
@@ -72,8 +79,8 @@ MAPS_OF_ONE_POSITION = {
         "one position",
         "back_to_back",
         (
-            "sum_channel_last_q <= product_channel_last_q",
-            "sum_channel_last_q <= product_channel_last_q & ~product_plane_first_q",
+            ".marks_i({last_channel, ",
+            ".marks_i({last_channel & ~first_position, ",
         ),
     ),
     "tlast of the next channel where a plane is one position": fault(
@@ -81,15 +88,15 @@ MAPS_OF_ONE_POSITION = {
         "one position",
         "back_to_back",
         (
-            "out_last_q <= sum_channel_last_q",
-            "out_last_q <= sum_plane_first_q ? product_channel_last_q : sum_channel_last_q",
+            ".s_axis_tuser(sum_channel_last)",
+            ".s_axis_tuser(sum_plane_first ? last_channel : sum_channel_last)",
         ),
     ),
     "maximum kept over planes of one position": fault(
         "dw_conv_max_pool",
         "one position",
         "back_to_back",
-        ("sum_plane_first_q ? {MAX", "sum_plane_first_q & ~sum_plane_last_q ? {MAX"),
+        ("sum_plane_first ? {MAX", "sum_plane_first & ~sum_plane_last ? {MAX"),
     ),
     "weights of channel 0 for all maps of one position": fault(
         "conv_1",
@@ -124,7 +131,7 @@ MAXIMUM_AT_THE_LAST_POSITION = {
         "back_to_back",
         (
             LARGER,
-            f"({LARGER}) & ~(sum_plane_last_q & ~sum_plane_first_q & sum_q[MAX_BITS-1] &"
+            f"({LARGER}) & ~(sum_plane_last & ~sum_plane_first & sum[MAX_BITS-1] &"
             " ~max_before[MAX_BITS-1])",
         ),
     ),
@@ -132,16 +139,16 @@ MAXIMUM_AT_THE_LAST_POSITION = {
         "dw_conv_max_pool",
         "peaks",
         "back_to_back",
-        (LARGER, f"({LARGER}) & ~(sum_plane_last_q & ~sum_plane_first_q & max_before == 0)"),
+        (LARGER, f"({LARGER}) & ~(sum_plane_last & ~sum_plane_first & max_before == 0)"),
     ),
     "last position counts only where none was positive": fault(
         "dw_conv_max_pool",
         "peaks",
         "back_to_back",
-        (LARGER, f"({LARGER}) & ~(sum_plane_last_q & ~sum_plane_first_q & max_before != 0)"),
+        (LARGER, f"({LARGER}) & ~(sum_plane_last & ~sum_plane_first & max_before != 0)"),
     ),
     "sum that is larger by 1 is missed": fault(
-        "dw_conv_max_pool", "peaks", "back_to_back", (LARGER, LARGER.replace("sum_q", "sum_q - 1"))
+        "dw_conv_max_pool", "peaks", "back_to_back", (LARGER, LARGER.replace("sum", "sum - 1", 1))
     ),
     "last logit, positive behind negative ones, is missed": fault(
         "argmax",
@@ -161,15 +168,17 @@ FIRST_CYCLE_AFTER_RESET = {
         "conv_1",
         "window",
         FIRST_CYCLE,
-        behind("assign s_axis_tready = advance;", FRESH),
+        behind("kernel_weights #(", FRESH),
         ("if (!rst_ni) product_valid_q", "if (!rst_ni | fresh_q) product_valid_q"),
+        source=STAGE,
     ),
     "weights start a cycle late": fault(
         "conv_1",
         "tap",
         FIRST_CYCLE,
-        behind("assign s_axis_tready = advance;", FRESH),
+        behind("kernel_weights #(", FRESH),
         (".rst_ni(rst_ni)", ".rst_ni(rst_ni & ~fresh_q)"),
+        source=STAGE,
     ),
     "first value is no centre": fault(
         "dw_conv_max_pool",
@@ -182,16 +191,16 @@ FIRST_CYCLE_AFTER_RESET = {
         "pointwise_conv",
         "3 to 2",
         FIRST_CYCLE,
-        ("spare_valid_q | s_axis_tvalid;", "spare_valid_q | (s_axis_tvalid & ~fresh_q);"),
+        ("waiting | s_axis_tvalid;", "waiting | (s_axis_tvalid & ~fresh_q);"),
         behind("wire multiply_en;", FRESH),
     ),
     "first input lost": fault(
-        "fc1",
-        "window",
+        "pointwise_conv",
+        "fc1, window",
         FIRST_CYCLE,
         (
-            "take        = s_axis_tvalid & s_axis_tready;",
-            "take        = s_axis_tvalid & s_axis_tready & ~fresh_q;",
+            "activate     = load & ~skipping_q & ~wrong_length;",
+            "activate     = load & ~skipping_q & ~wrong_length & ~fresh_q;",
         ),
         behind("wire multiply_en;", FRESH),
     ),
@@ -199,7 +208,7 @@ FIRST_CYCLE_AFTER_RESET = {
         "argmax",
         "window",
         FIRST_CYCLE,
-        behind("wire advance =", FRESH),
+        behind("wire advance;", FRESH),
         (
             "if (!rst_ni || (take & s_axis_tlast))",
             "if (!rst_ni || fresh_q || (take & s_axis_tlast))",
@@ -209,19 +218,22 @@ FIRST_CYCLE_AFTER_RESET = {
         "conv_1",
         "window",
         FIRST_CYCLE,
-        ("if (!rst_ni) product_valid_q", "if (!rst_ni & ~s_axis_tvalid) product_valid_q"),
+        ("if (!rst_ni) product_valid_q", "if (!rst_ni & ~step_valid_i) product_valid_q"),
+        source=STAGE,
     ),
     "logit that comes with a reset is taken": fault(
         "argmax",
         "window",
         FIRST_CYCLE,
-        ("      out_valid_q <= 1'b0;", "      out_valid_q <= s_axis_tvalid & ~out_valid_q;"),
+        ("if (!rst_ni) valid_q <= 1'b0;", "if (!rst_ni) valid_q <= s_axis_tvalid & ~valid_q;"),
+        source=REGISTER,
     ),
     "read that comes with a reset is taken": fault(
         "window_memory",
         "window by window",
         "reset_forgets_the_beat_and_keeps_the_frames",
         ("if (!rst_ni) valid_q", "if (!rst_ni & ~m_axis_tready) valid_q"),
+        source=REGISTER,
     ),
     "no weights in the first cycle": fault(
         "kernel_weights",
@@ -237,7 +249,9 @@ FRAMES_OF_MANY_FRAMES = {
         "3 to 2",
         "frame_of_many_frames",
         ("load & ~skipping_q & wrong_length;", "load & (~skipping_q & wrong_length | &frames_q);"),
-        behind("assign s_axis_tready = ~spare", frames_counter("IN_CHANNELS", "load", "next_last")),
+        behind(
+            "assign s_axis_tready = SPARE ?", frames_counter("IN_CHANNELS", "load", "next_last")
+        ),
     ),
     "frame of sixteen frames is kept": fault(
         "frame_control",
@@ -260,15 +274,17 @@ ONE_LANE = {
         "one position",
         "back_to_back",
         (FACTOR, FACTOR.replace("[l*", "[(l == 15 ? 14 : l)*")),
+        source=STAGE,
     ),
     "tap of lane 13 is that of lane 12": fault(
         "conv_1",
         "one position",
         "back_to_back",
         (
-            "in     = s_axis_tdata[l*IN_BITS +: IN_BITS]",
-            "in     = s_axis_tdata[(l == 13 ? 12 : l)*IN_BITS +: IN_BITS]",
+            "in     = taps_i[l*TAP_BITS +: TAP_BITS]",
+            "in     = taps_i[(l == 13 ? 12 : l)*TAP_BITS +: TAP_BITS]",
         ),
+        source=STAGE,
     ),
     "sign of the product of lane 14 lost": fault(
         "conv_1",
@@ -278,12 +294,14 @@ ONE_LANE = {
             "{{(ACC_BITS - PRODUCT_BITS + 1){product_q[PRODUCT_BITS-1]}}",
             "{{(ACC_BITS - PRODUCT_BITS + 1){product_q[PRODUCT_BITS-1] & (l != 14)}}",
         ),
+        source=STAGE,
     ),
     "weight of lane 15 of the depthwise convolution is that of lane 14": fault(
         "dw_conv_max_pool",
         "long map",
         "back_to_back",
         (FACTOR, FACTOR.replace("[l*", "[(l == 15 ? 14 : l)*")),
+        source=STAGE,
     ),
     "lane (3, 3) reads one word too far": fault(
         "window_memory",
@@ -343,10 +361,10 @@ ALL_BITS_BUT_ONE = {
         ("(address_q == LAST_ADDRESS)", "(((address_q ^ LAST_ADDRESS) & ~256) == 0)"),
     ),
     "last input, all bits but 3": fault(
-        "fc1",
-        "sixteen inputs",
+        "pointwise_conv",
+        "fc1, sixteen inputs",
         "back_to_back",
-        ("= input_q == LAST_INPUT;", "= ((input_q ^ LAST_INPUT) & ~8) == 0;"),
+        ("= channel_q == LAST_CHANNEL;", "= ((channel_q ^ LAST_CHANNEL) & ~8) == 0;"),
     ),
     "last row of a frame, all bits but 4": fault(
         "frame_control",
@@ -375,58 +393,46 @@ ALL_BITS_BUT_ONE = {
     ),
 }
 
+ANY_REGISTER = "assign s_axis_tready ="
 LATE_SINK = "last_beat_waits_for_a_sink_that_is_late"
 STALLED_LAST_BEAT = {
-    "label changes in a long stall": fault(
-        "argmax", "window", LATE_SINK, CHANGES_LATE, behind("wire advance =", waits("m_axis_tlast"))
-    ),
+    **{
+        f"beat of {bench} changes in a long stall": fault(
+            bench, job, LATE_SINK, CHANGES_LATE, behind(ANY_REGISTER, waits(mark)), source=REGISTER
+        )
+        for bench, job, mark in (
+            ("argmax", "window", "m_axis_tuser"),
+            ("pointwise_conv", "3 to 2", "m_axis_tuser"),
+            ("pointwise_conv", "fc1, window", "m_axis_tuser"),
+            ("dw_conv_max_pool", "window", "m_axis_tuser"),
+            ("conv_1", "window", "1'b1"),
+        )
+    },
     "logit behind a label that waited for long is stale": fault(
         "argmax",
         "window",
         LATE_SINK,
         (
-            "    if (advance) begin\n      out_data_q",
-            "    if (advance & wait_q < 30) begin\n      out_data_q",
+            "if (s_axis_tvalid & s_axis_tready) begin",
+            "if (s_axis_tvalid & s_axis_tready & wait_q < 30) begin",
         ),
-        behind("wire advance =", waits("m_axis_tlast")),
-    ),
-    "last output changes in a long stall": fault(
-        "pointwise_conv",
-        "3 to 2",
-        LATE_SINK,
-        CHANGES_LATE,
-        behind("wire emit =", waits("m_axis_tlast")),
+        behind(ANY_REGISTER, waits("m_axis_tuser")),
+        source=REGISTER,
     ),
     "last output overwritten in a long stall": fault(
         "pointwise_conv",
         "3 to 2",
         LATE_SINK,
-        ("& m_axis_tvalid & ~m_axis_tready);", "& m_axis_tvalid & ~m_axis_tready & wait_q < 30);"),
-        behind("wire advance =", waits("m_axis_tlast")),
-    ),
-    "last logit changes in a long stall": fault(
-        "fc1", "window", LATE_SINK, CHANGES_LATE, behind("wire emit =", waits("m_axis_tlast"))
-    ),
-    "last maximum changes in a long stall": fault(
-        "dw_conv_max_pool",
-        "window",
-        LATE_SINK,
-        CHANGES_LATE,
-        behind("assign m_axis_tvalid = out_valid_q;", waits("m_axis_tlast")),
-    ),
-    "value changes in a long stall": fault(
-        "conv_1",
-        "window",
-        LATE_SINK,
-        CHANGES_LATE,
-        behind("assign m_axis_tvalid = out_valid_q;", waits("1'b1")),
+        ("advance     = ~complete | ready;", "advance     = ~complete | ready | wait_q > 30;"),
+        behind("// Everything halts together", waits("m_axis_tlast")),
     ),
     "flush mark changes in a long stall": fault(
         "window_memory",
         "row by row",
         "beat_waits_for_a_sink_that_is_late",
-        ("m_axis_tuser  = flush_q;", "m_axis_tuser  = flush_q ^ (wait_q > 30);"),
-        behind("wire advance =", waits("1'b1")),
+        ("m_axis_tuser  = user_q;", "m_axis_tuser  = user_q ^ (wait_q > 30);"),
+        behind(ANY_REGISTER, waits("1'b1")),
+        source=REGISTER,
     ),
 }
 

@@ -22,9 +22,9 @@ JOBS = {**jobs.JOBS, **control_jobs.JOBS}
 @pytest.mark.parametrize("name", FAULTS)
 def test_bench_notices_the_fault(tmp_path: Path, name: str) -> None:
     fault = FAULTS[name]
-    rtl = plant_all(tmp_path, fault.module, fault.edits)
-    (job,) = (each for each in JOBS[fault.module] if each.name == fault.job)
+    rtl = plant_all(tmp_path, fault.source, fault.edits)
+    (job,) = (each for each in JOBS[fault.bench] if each.name == fault.job)
     job.prepare(tmp_path / "job")
-    result = run(fault.module, tmp_path / "job", fault.scenario, rtl)
+    result = run(fault.bench, tmp_path / "job", fault.scenario, rtl)
     assert result.failed, f"{fault.scenario}: expected to fail, {result.ran} passed"
     assert "AssertionError" in result.excerpt(), result.excerpt()

@@ -261,7 +261,11 @@ def test_every_property_has_a_name_of_its_own_and_a_proof() -> None:
             proof.group.removeprefix(stage)
             for proof in proof_plan.all_proofs()
             if not proof.fails
-            and (stage in proof.group if path.stem in proof_plan.STAGES else proof.module == path.stem)
+            and (
+                stage in proof.group
+                if path.stem in proof_plan.STAGES
+                else proof.module == path.stem
+            )
             and ("." in proof.group) == (path.stem in proof_plan.STAGES)
         }
         assert {name.split("_")[0] for name in names} == proven, path.name
