@@ -17,8 +17,8 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles
 from cocotbext.axi import AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStreamSource
-from dataflow.hardware.build_folder import NETWORK_FILE
 
+from dataflow.hardware.build_folder import NETWORK_FILE
 from golden import reference
 from golden.network import IntegerNetwork
 from scripts.simulation.rtl_simulation import JOB_VARIABLE, RESULTS_FILE

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from dataflow.hardware.build_folder import write_accelerator
 
 from dataflow.hardware.accelerator import FAST, Accelerator
+from dataflow.hardware.build_folder import write_accelerator
 from scripts.simulation.rtl_simulation import RTL_FOLDER
 from tests.networks import random_network
 
