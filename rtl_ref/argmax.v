@@ -101,6 +101,8 @@ module argmax #(
   (* anyconst *) reg [LABEL_BITS-1:0] f_index;
   reg f_running_q = 1'b0;  // a reset lies behind
 
+  wire f_take = s_axis_tvalid && s_axis_tready;
+
   always @(posedge clk_i) f_running_q <= 1'b1;
   always @* assume (f_running_q || !rst_ni);
   always @* assume (!(&index_q) || s_axis_tlast);
@@ -110,7 +112,7 @@ module argmax #(
     if ($past(rst_ni && m_axis_tvalid && !m_axis_tready)) streams_hold: assert (
         m_axis_tvalid && $stable(m_axis_tdata) && $stable(m_axis_tlast));
     // A logit that is taken is offered in the next cycle, and the label when it follows the last one.
-    else if ($past(rst_ni && take)) streams_logit: assert (
+    else if ($past(rst_ni && f_take)) streams_logit: assert (
         m_axis_tvalid && !m_axis_tlast && $signed(m_axis_tdata) == $signed($past(s_axis_tdata)));
     else if ($past(rst_ni && label_due_q)) streams_label: assert (m_axis_tvalid && m_axis_tlast);
     else streams_empty: assert (!m_axis_tvalid);
@@ -123,7 +125,7 @@ module argmax #(
   wire f_open  = !first_q || label_due_q || (m_axis_tvalid && m_axis_tlast);  // best_q counts
   wire f_first = best_q > f_logit_q || (best_q == f_logit_q && best_index_q <= f_index);
 
-  always @(posedge clk_i) if (take) begin
+  always @(posedge clk_i) if (f_take) begin
     f_seen_q <= index_q == f_index || (f_seen_q && !first_q);
     if (index_q == f_index) f_logit_q <= s_axis_tdata;
   end

@@ -82,6 +82,9 @@ module conv_1 #(
   wire                     last_step;
   reg  [POSITION_BITS-1:0] position_q;
   wire                     last_position = position_q == LAST_POSITION;
+  // A flushing window must leave the weights of the plane to come in place: it counts as one of its
+  // windows, but never as the last.
+  wire                     plane_end = last_position & ~s_axis_tuser;
 
   assign s_axis_tready = advance;
 
@@ -101,8 +104,6 @@ module conv_1 #(
   wire f_product_valid, f_product_last, f_product_flush;
 `endif
 
-  // A flushing window must leave the weights of the plane to come in place: it counts as one of its
-  // windows, but never as the last.
   multiply_accumulate #(
       .LANES(LANES),
       .STEPS(STEPS),
@@ -121,7 +122,7 @@ module conv_1 #(
       .step_valid_i(s_axis_tvalid),
       .taps_i(s_axis_tdata),
       .marks_i(s_axis_tuser),
-      .plane_end_i(last_position & ~s_axis_tuser),
+      .plane_end_i(plane_end),
       /* verilator lint_off PINCONNECTEMPTY */  // lanes are wired to taps; values leave without tlast
       .step_o(),
       .last_step_o(last_step),
@@ -186,7 +187,13 @@ module conv_1 #(
   wire [1:0] f_sum_window    = f_values_q + m_axis_tvalid;
   wire [1:0] f_last_window   = f_sum_window + sum_valid;
 
+  // A plane is POSITIONS windows that do not flush.
+  reg [POSITION_BITS-1:0] f_position_q;
+
   always @(posedge clk_i) begin
+    if (!rst_ni) f_position_q <= 0;
+    else if (s_axis_tvalid && s_axis_tready && last_step && !s_axis_tuser)
+      f_position_q <= f_position_q == POSITIONS - 1 ? 0 : f_position_q + 1;
     f_windows_q <= !rst_ni ? 0 : f_windows_q + (take && last_step);
     f_values_q  <= !rst_ni ? 0 : f_values_q + (m_axis_tvalid && m_axis_tready);
     if (take && last_step && f_windows_q == f_window) f_flush_q <= s_axis_tuser;
@@ -199,7 +206,8 @@ module conv_1 #(
     if (sum_valid && f_sum_window == f_window) streams_sum: assert (sum_flush == f_flush_q);
     if (m_axis_tvalid && f_values_q == f_window)
       streams_user: assert (m_axis_tuser == f_flush_q);
-    streams_position: assert (position_q <= LAST_POSITION);
+    streams_plane: assert (position_q <= LAST_POSITION && position_q == f_position_q &&
+        plane_end == (f_position_q == POSITIONS - 1 && !s_axis_tuser));
   end
 
   // A value is max(0, floor(sum / 2**SHIFT)), and fits.

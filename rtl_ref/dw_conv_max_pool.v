@@ -370,6 +370,32 @@ module dw_conv_max_pool #(
     if (window_valid) windows_taps: assert (f_windows_hold);
   end
 
+  // Every plane gives one value, in order, with tlast where its channel is the last, as the plane
+  // f_plane shows; both are counted modulo 4, because at most three are on their way.
+  (* anyconst *) reg [1:0] f_plane;
+  reg [1:0] f_planes_q, f_maxima_q;  // planes that are multiplied, values that are accepted
+  reg       f_last_q;                // f_plane is of the last channel
+
+  wire       f_plane_end     = window_valid && advance && last_step && last_position;
+  wire       f_product_whole = f_product_valid && f_product_last && f_product_plane_last;
+  wire       f_sum_whole     = sum_valid && sum_plane_last;
+  wire [1:0] f_sum_plane     = f_maxima_q + m_axis_tvalid;
+  wire [1:0] f_last_plane    = f_sum_plane + f_sum_whole;
+
+  always @(posedge clk_i) begin
+    f_planes_q <= !rst_ni ? 0 : f_planes_q + f_plane_end;
+    f_maxima_q <= !rst_ni ? 0 : f_maxima_q + (m_axis_tvalid && m_axis_tready);
+    if (f_plane_end && f_planes_q == f_plane) f_last_q <= last_channel;
+  end
+
+  always @* if (f_running_q) begin
+    planes_count: assert (f_planes_q == f_last_plane + f_product_whole);
+    if (f_product_whole && f_last_plane == f_plane)
+      planes_product: assert (f_product_marks[2] == f_last_q);
+    if (f_sum_whole && f_sum_plane == f_plane) planes_sum: assert (sum_channel_last == f_last_q);
+    if (m_axis_tvalid && f_maxima_q == f_plane) planes_last: assert (m_axis_tlast == f_last_q);
+  end
+
   // A value is the largest sum of its plane, or 0, shifted: the sum of no position, of any f_position,
   // is larger, and one is just as large, that of f_best_q, unless none is positive.
   (* anyconst *) reg [F_PLACE_BITS-1:0] f_position;

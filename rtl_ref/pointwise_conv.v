@@ -380,6 +380,10 @@ module pointwise_conv #(
     if (SPARE && $past(rst_ni && next_valid && !load)) streams_wait: assert (
         spare_valid_q && spare_data_q == $past(next_data) && spare_last_q == $past(next_last));
     else streams_empty: assert (!spare_valid_q);
+    // A beat that is taken waits, or is the next one.
+    if ($past(rst_ni && s_axis_tvalid && s_axis_tready)) streams_take: assert (
+        spare_valid_q ? spare_data_q == $past(s_axis_tdata)
+                      : $past(load) && active_data_q == $past(s_axis_tdata));
     // The beat that comes next is multiplied, unchanged, until its last output is.
     if ($past(rst_ni && activate))
       streams_activate: assert (active_valid_q && active_data_q == $past(next_data));

@@ -31,10 +31,13 @@ def main() -> None:
     """Parse, prove, print."""
     flags = _parse()
     require_tools()
-    proofs = [proof for proof in all_proofs() if fnmatch(proof.module, flags.module)]
+    every = all_proofs()
+    check_lemmas(every)
+    proofs = [
+        proof for proof in every if any(fnmatch(name, flags.module) for name in proof.modules)
+    ]
     if not proofs:
         raise ValueError(f"--module: expected a module with proofs, got {flags.module}")
-    check_lemmas(proofs)
     with ThreadPoolExecutor(flags.jobs) as pool:
         outcomes = list(
             pool.map(lambda proof: prove(proof, flags.build_dir, flags.rtl_dir), proofs)

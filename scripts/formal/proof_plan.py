@@ -104,6 +104,12 @@ class Proof:
     registers: bool = False
 
     @property
+    def modules(self) -> tuple[str, ...]:
+        """The module, and the stage inside it that the properties belong to."""
+        inside = [name for name in self.stages if self.group.startswith(f"{STAGES[name]}.")]
+        return (self.module, *inside)
+
+    @property
     def size(self) -> str:
         """The parameters as text."""
         return (
@@ -200,6 +206,7 @@ def dw_conv_max_pool_proofs() -> tuple[Proof, ...]:
     groups = {
         "streams": (),
         "windows": (),
+        "planes": (),
         "mac.control": (),
         "mac.products": ("windows", "mac.control"),
         "mac.sums": ("mac.control", "mac.products"),
