@@ -157,7 +157,7 @@ def run_quant_test(checkpoint: Path, test_dir: Path, folder: Path) -> None:
         command += [f"--{name}", str(folder / name)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode == 1:
-        raise Mismatch(f"quant_test.py: {result.stderr.strip()}")
+        raise Mismatch(f"quant_test.py: {result.stderr.strip().removeprefix('MISMATCH: ')}")
     if result.returncode != 0:
         raise ValueError(f"quant_test.py: expected to succeed, got: {result.stderr.strip()}")
 
