@@ -88,7 +88,7 @@ class Subject:
 
 
 @dataclass(frozen=True, eq=False)
-class Design(Subject):
+class HardwareSubject(Subject):
     """A subject in one configuration of the hardware."""
 
     accelerator: Accelerator = dataclasses.field(kw_only=True)
@@ -124,14 +124,14 @@ def compiled_c(subject: Subject) -> Rung:
     return Rung("compiled C", REFERENCE, _over(subject.inputs, "compiled C", run))
 
 
-def rtl_in_icarus(design: Design) -> Rung:
+def rtl_in_icarus(design: HardwareSubject) -> Rung:
     """The RTL with unknown bits, which is slow: every stream of a few inputs, and the cycles."""
     simulator = AcceleratorSimulator(design.accelerator, "icarus")
     inputs = design.few_inputs(design.icarus_clips)
     return _simulated(f"RTL {design.name}, icarus", simulator, inputs)
 
 
-def rtl_in_verilator(design: Design) -> Rung:
+def rtl_in_verilator(design: HardwareSubject) -> Rung:
     """The RTL at full speed: every stream of all inputs, the cycles, how far accumulators go."""
     simulator = AcceleratorSimulator(design.accelerator)
     rung = _simulated(f"RTL {design.name}, verilator", simulator, design.inputs)
@@ -141,7 +141,7 @@ def rtl_in_verilator(design: Design) -> Rung:
     return rung
 
 
-def ice40_netlist(design: Design) -> Rung:
+def ice40_netlist(design: HardwareSubject) -> Rung:
     """What Yosys makes of the RTL: the output stream, which is all that a netlist shows."""
     folder = design.folder / design.name
     write_accelerator(design.accelerator, folder)
@@ -156,14 +156,14 @@ LADDER: tuple[Callable[[Subject], Rung], ...] = (
     keras_forward_pass,  # rung 1 against 2, golden.reference
     compiled_c,  # rung 3
 )
-HARDWARE_LADDER: tuple[Callable[[Design], Rung], ...] = (
+HARDWARE_LADDER: tuple[Callable[[HardwareSubject], Rung], ...] = (
     rtl_in_icarus,  # rung 4
     rtl_in_verilator,  # rung 4
     ice40_netlist,  # rung 5
 )
 
 
-def climb(subject: Subject, designs: list[Design]) -> Iterator[Rung]:
+def climb(subject: Subject, designs: list[HardwareSubject]) -> Iterator[Rung]:
     """Climb the whole ladder; Mismatch at the first difference."""
     for step in LADDER:
         with CONSOLE.status(step.__name__):
@@ -258,8 +258,8 @@ def _parse() -> argparse.Namespace:
     return flags
 
 
-def _design(subject: Subject, accelerator: Accelerator) -> Design:
-    return Design(**vars(subject), accelerator=accelerator)
+def _design(subject: Subject, accelerator: Accelerator) -> HardwareSubject:
+    return HardwareSubject(**vars(subject), accelerator=accelerator)
 
 
 def _check_stored_export(subject: Subject, weights: Path, vectors: Path) -> None:
@@ -274,7 +274,7 @@ def _check_stored_export(subject: Subject, weights: Path, vectors: Path) -> None
     say(f"export  {weights}, {vectors}: every file is what its manifest says")
 
 
-def _artefacts(subject: Subject, designs: list[Design]) -> dict[str, bytes]:
+def _artefacts(subject: Subject, designs: list[HardwareSubject]) -> dict[str, bytes]:
     """Return everything that was run, by the names in the evidence; the netlists are built."""
     artefacts = {
         subject.checkpoint.name: subject.checkpoint.to_bytes(),

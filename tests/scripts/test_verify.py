@@ -55,11 +55,13 @@ def tying_checkpoint(**changes: object) -> Checkpoint:
     return random_checkpoint(seed=2, **changes)
 
 
-def design_of(checkpoint: Checkpoint, folder: Path, configuration: Configuration) -> verify.Design:
+def design_of(
+    checkpoint: Checkpoint, folder: Path, configuration: Configuration
+) -> verify.HardwareSubject:
     network = checkpoint.network()
     ties = find_ties(network).fingerprints
     subject = verify.Subject(checkpoint, Verifier(checkpoint), ties, None, folder, 1, 1)
-    return verify.Design(**vars(subject), accelerator=Accelerator(network, configuration))
+    return verify.HardwareSubject(**vars(subject), accelerator=Accelerator(network, configuration))
 
 
 @pytest.mark.rtl
@@ -120,7 +122,7 @@ def test_fault_in_the_rtl_ends_the_climb(tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize("configuration", [SMALL, FAST], ids=lambda each: each.name)
 @pytest.mark.parametrize("rung", verify.HARDWARE_LADDER, ids=lambda rung: rung.__name__)
 def test_the_last_of_equal_logits_is_found_on_every_rung_of_the_hardware(
-    rung: Callable[[verify.Design], object],
+    rung: Callable[[verify.HardwareSubject], object],
     configuration: Configuration,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
