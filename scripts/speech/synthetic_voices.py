@@ -6,6 +6,7 @@ a process that goes on keeps state from word to word.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import shutil
@@ -100,7 +101,16 @@ def _espeak_command(
     words_per_minute = generator.integers(130, 201)
     pitch = generator.integers(30, 71)  # of 0..99; 50 is the voice's own
     settings = ["-v", f"{accent}+{voice.name}", "-s", f"{words_per_minute}", "-p", f"{pitch}"]
-    return [ESPEAK, *settings, "-w", f"{wav_path}", word]
+    return [ESPEAK, *_without_chance(shutil.which(ESPEAK)), *settings, "-w", f"{wav_path}", word]
+
+
+@functools.cache
+def _without_chance(espeak: str | None) -> tuple[str, ...]:
+    """Return the flag that makes breathy voices repeatable: espeak-ng 1.52 seeds by the clock."""
+    if espeak is None:
+        return ()
+    usage = subprocess.run([espeak, "--help"], capture_output=True, text=True).stdout
+    return ("-D",) if "deterministic" in usage else ()
 
 
 def _flite_command(

@@ -75,3 +75,17 @@ def test_empty_file_is_not_taken_for_a_word(
     with pytest.raises(ValueError, match=r"got nothing \(is the disk full\?\)$"):
         speak(Voice(ESPEAK, "f3"), "yes", np.random.default_rng(1), tmp_path / "a.wav")
     assert (tmp_path / "a.wav").is_file()
+
+
+@pytest.mark.parametrize(
+    ("usage", "flags"), [("-D  Enable deterministic random mode", "-D "), ("", "")]
+)
+def test_espeak_that_draws_from_the_clock_is_told_not_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, usage: str, flags: str
+) -> None:
+    synthesiser = tmp_path / ESPEAK
+    synthesiser.write_text(f'#!/bin/sh\necho "{usage}"\necho "$*" > {tmp_path / "a.wav"}\n')
+    synthesiser.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    speak(Voice(ESPEAK, "f3"), "yes", np.random.default_rng(1), tmp_path / "a.wav")
+    assert (tmp_path / "a.wav").read_text().startswith(f"{flags}-v ")
