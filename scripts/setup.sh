@@ -75,6 +75,7 @@ missing_commands() {
     command -v yosys >/dev/null || missing yosys yosys
     command -v nextpnr-ice40 >/dev/null || missing nextpnr-ice40 nextpnr-ice40
     command -v z3 >/dev/null || missing z3 z3
+    [ -e /usr/include/zlib.h ] || missing zlib.h zlib1g-dev # of Verilator's compressed waveforms
     # Only Debian 12 has a package of it: see report_missing_cell_library.
     [ -e $cell_library ] || [ "$release" != "debian 12" ] || echo qflow-tech-osu035
 }

@@ -22,7 +22,8 @@ INSTALLING = (
     "setup: installing the Python packages of requirements.lock (2 GB on disk, a few minutes)\n"
 )
 INSTALL = "apt-get install -y --no-install-recommends"
-OS_RELEASE, CELL_LIBRARY = "/etc/os-release", "/usr/share/qflow/tech/osu035/osu035_stdcells.lib"
+OS_RELEASE, ZLIB = "/etc/os-release", "/usr/include/zlib.h"
+CELL_LIBRARY = "/usr/share/qflow/tech/osu035/osu035_stdcells.lib"
 SYSTEMS = {
     "Debian 12": ('PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"', "ID=debian", 'VERSION_ID="12"'),
     "Debian 13": ('PRETTY_NAME="Debian GNU/Linux 13 (trixie)"', "ID=debian", 'VERSION_ID="13"'),
@@ -35,13 +36,14 @@ SYSTEMS = {
 def checkout(tmp_path: Path) -> Path:
     """A checkout on Debian 12 with every tool and an environment that is up to date."""
     script = (REPOSITORY / "scripts" / "setup.sh").read_text()
-    for path in (OS_RELEASE, CELL_LIBRARY):
+    for path in (OS_RELEASE, ZLIB, CELL_LIBRARY):
         assert path in script
         script = script.replace(path, str(tmp_path / Path(path).name))
     (tmp_path / "scripts").mkdir()
     (tmp_path / "scripts" / "setup.sh").write_text(script)
     run_on(tmp_path, "Debian 12")
-    (tmp_path / Path(CELL_LIBRARY).name).touch()
+    for path in (ZLIB, CELL_LIBRARY):
+        (tmp_path / Path(path).name).touch()
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     for folder in (tmp_path, tmp_path / ".venv"):
         (folder / "requirements.lock").write_text("rich==15.0.0\n")
@@ -168,10 +170,10 @@ def without_rights(checkout: Path) -> None:
 @pytest.mark.parametrize(
     ("system", "version", "packages"),
     [
-        ("Debian 12", "3.11", "flite qflow-tech-osu035 python3.11-venv libpython3.11"),
-        ("Debian 13", "3.13", "flite python3.13-venv libpython3.13"),
-        ("Ubuntu", "3.12", "flite python3.12-venv libpython3.12t64"),
-        ("Ubuntu", "3.13", "flite python3.13-venv libpython3.13"),  # of another archive
+        ("Debian 12", "3.11", "flite zlib1g-dev qflow-tech-osu035 python3.11-venv libpython3.11"),
+        ("Debian 13", "3.13", "flite zlib1g-dev python3.13-venv libpython3.13"),
+        ("Ubuntu", "3.12", "flite zlib1g-dev python3.12-venv libpython3.12t64"),
+        ("Ubuntu", "3.13", "flite zlib1g-dev python3.13-venv libpython3.13"),  # of another archive
     ],
 )
 def test_packages_go_by_the_distribution_and_its_python(
@@ -181,7 +183,8 @@ def test_packages_go_by_the_distribution_and_its_python(
     needs_environment(checkout)
     without_rights(checkout)
     remove_tools(checkout, "flite")
-    (checkout / Path(CELL_LIBRARY).name).unlink()
+    for path in (ZLIB, CELL_LIBRARY):
+        (checkout / Path(path).name).unlink()
     python_of(checkout, version, base="/usr")
     line = f"setup: missing {system.split()[0]} packages; run: sudo {INSTALL} {packages}\n"
     assert outcome(set_up(checkout)) == (2, "", line)
