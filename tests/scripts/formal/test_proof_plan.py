@@ -201,7 +201,7 @@ FAULTS: dict[str, tuple[str, str, str, str, dict[str, int]]] = {
         "dw_conv_max_pool",
         ".s_axis_tvalid(sum_valid & sum_plane_last)",
         ".s_axis_tvalid(sum_valid)",
-        "pool_offer",
+        "pool_value pool_offer",  # solvers differ in which they break
         DW_CONV_SMALL,
     ),
     "columns not padded": (
@@ -293,7 +293,8 @@ def test_planted_fault_turns_its_property_red(tmp_path: Path, fault: str) -> Non
     rtl = plant(tmp_path, module, right, wrong)
     proven = "conv_1" if module in proof_plan.STAGES else module  # a stage, where it stands
     outcome = solver.prove(proof_of(proven, broken.split("_")[0], parameters), tmp_path, rtl)
-    assert (outcome.expected, broken in outcome.failed) == (False, True), outcome
+    assert not outcome.expected, outcome
+    assert set(broken.split()) & set(outcome.failed), outcome
     assert outcome.trace is not None
 
 
