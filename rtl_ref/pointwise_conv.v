@@ -296,8 +296,8 @@ module pointwise_conv #(
 
   wire                ready;
   wire                complete = product_valid_q & product_final_q;
-  wire                clear    = RELU == 1 && sum[ACC_BITS-1];
-  wire [OUT_BITS-1:0] value    = clear ? {OUT_BITS{1'b0}} : sum[SHIFT+OUT_BITS-1:SHIFT];
+  wire                negative = RELU == 1 && sum[ACC_BITS-1];
+  wire [OUT_BITS-1:0] value    = negative ? {OUT_BITS{1'b0}} : sum[SHIFT+OUT_BITS-1:SHIFT];
 
   // Everything halts together, and only when a finished sum finds the output register occupied.
   assign advance     = ~complete | ready;

@@ -48,7 +48,7 @@ BROKEN = {
     ),
     "biases missing": (
         ("pointwise_conv", "fc1, row"),
-        ("pointwise_conv", "$readmemh(BIAS_FILE, biases);", ""),
+        ("pointwise_conv", "$readmemh(BIAS_FILE, biases);", ";"),
         r"mismatch: fc1: channel 0: expected -?\d+, got x \(pixel 0, cycle \d+\)",
     ),
     "ties to the highest index": (

@@ -80,7 +80,7 @@ FAULTS = {
         "sum[SHIFT+OUT_BITS-1:SHIFT] + sum[0]",
         "outputs_value",
     ),
-    "no ReLU": ("clear ? {OUT_BITS{1'b0}} : ", "", "outputs_value"),
+    "no ReLU": ("negative ? {OUT_BITS{1'b0}} : ", "", "outputs_value"),
 }
 
 

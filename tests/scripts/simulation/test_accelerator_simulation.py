@@ -23,11 +23,11 @@ from tests.planted_faults import plant
 pytestmark = pytest.mark.rtl
 
 each_simulator = pytest.mark.parametrize("simulator", SIMULATORS)
-READ_BIASES = "initial $readmemh(BIAS_FILE, biases);"
+READ_BIASES = 'initial if (BIAS_FILE != "") $readmemh(BIAS_FILE, biases);'
 FAR_BIASES = """initial begin : g_far
     integer i;
     $readmemh(BIAS_FILE, biases);
-    for (i = 0; i < LABELS; i = i + 1)
+    for (i = 0; i < OUT_CHANNELS; i = i + 1)
       biases[i] = biases[i] + {{(ACC_BITS - 37){1'b0}}, 1'b1, 36'd0};
   end"""
 
@@ -61,7 +61,7 @@ def test_an_error_above_the_lowest_32_bits_is_found(
     assert module_parameters(wide)["fc1"]["ACC_BITS"] == 63
     clips = random_fingerprints(1, 3, (10, 6))
     assert check(AcceleratorSimulator(wide, simulator), clips).clips == 3
-    rtl = plant(tmp_path, "fc1", READ_BIASES, FAR_BIASES)
+    rtl = plant(tmp_path, "pointwise_conv", READ_BIASES, FAR_BIASES)
     logit = int(reference.run(network, clips).logits[0, 0])
     message = rf"^clip 0: fc1 at \(0,\): expected {logit}, got {logit + 2**36}, cycle \d+$"
     with pytest.raises(Mismatch, match=message):

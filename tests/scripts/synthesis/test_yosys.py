@@ -14,7 +14,7 @@ import pytest
 
 from dataflow.hardware.accelerator import SMALL, Accelerator
 from dataflow.hardware.build_folder import write_accelerator
-from dataflow.hardware.rtl_parameters import accelerator_parameters
+from dataflow.hardware.rtl_parameters import accelerator_parameters, stream_bits
 from dataflow.ranges.intervals import interval_bounds
 from dataflow.ranges.observed import observe
 from golden.comparison import Mismatch
@@ -68,8 +68,8 @@ def test_ice40_netlist_is_the_reference_and_fits(
     assert placement.dsp_blocks == cells["SB_MAC16"]
     assert placement.ram_blocks == cells["SB_RAM40_4K"]
     # Both streams with their tvalid, tready and tlast; reset, error and capture.
-    out_bits = int(accelerator_parameters(accelerator)["ARGMAX_OUT_BITS"])
-    assert placement.pin_registers == (6 + 3) + (out_bits + 3) + 1 + 1 + 1
+    out_bits = stream_bits(int(accelerator_parameters(accelerator)["ARGMAX_OUT_BITS"]))
+    assert placement.pin_registers == (8 + 3) + (out_bits + 3) + 1 + 1 + 1
 
 
 @pytest.mark.usefixtures("cell_library")
@@ -126,8 +126,8 @@ def test_memory_that_is_too_short_is_one_error(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("cell_library")
 def test_warning_of_yosys_is_an_error(tmp_path: Path) -> None:
-    right = "m_axis_tlast  = out_last_q"
-    rtl = plant(tmp_path, "argmax", right, right.replace("out_last_q", "z"))
+    right = "m_axis_tuser  = user_q"
+    rtl = plant(tmp_path, "stream_register", right, right.replace("user_q", "z"))
     design = prepared(small_accelerator(), tmp_path / "build", rtl)
     with pytest.raises(ValueError, match=r"yosys: .*; see .*log"):
         standard_cells.synthesise(design)
