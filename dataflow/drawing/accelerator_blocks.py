@@ -13,7 +13,7 @@ import numpy as np
 
 from dataflow.hardware.accelerator import Accelerator
 from dataflow.hardware.accelerator_schedule import Schedule
-from dataflow.hardware.rtl_parameters import module_parameters
+from dataflow.hardware.rtl_parameters import module_parameters, stream_bits
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 
@@ -71,7 +71,7 @@ def streams_of(schedule: Schedule) -> dict[str, Stream]:
     rows, columns = accelerator.frame
     windows = accelerator.channels * accelerator.positions
     return {
-        "s_axis": _stream(schedule, "taken", frames["DATA_BITS"], rows * columns),
+        "s_axis": _stream(schedule, "taken", stream_bits(frames["DATA_BITS"]), rows * columns),
         "window_memory": Stream(first["LANES"] * first["IN_BITS"], windows * first["STEPS"], 1),
         "conv_1": _stream(schedule, "conv_1_relu", first["OUT_BITS"], windows),
         "dw_conv_max_pool": _stream(
@@ -81,7 +81,9 @@ def streams_of(schedule: Schedule) -> dict[str, Stream]:
             schedule, "pw_conv_relu", blocks["pointwise_conv"]["OUT_BITS"], accelerator.features
         ),
         "fc1": _stream(schedule, "fc1", blocks["fc1"]["ACC_BITS"], accelerator.labels),
-        "argmax": _stream(schedule, "out", blocks["argmax"]["OUT_BITS"], accelerator.labels + 1),
+        "argmax": _stream(
+            schedule, "out", stream_bits(blocks["argmax"]["OUT_BITS"]), accelerator.labels + 1
+        ),
     }
 
 

@@ -26,15 +26,13 @@ POINTWISE_WEIGHT_ORDER = ("kernel_time", "kernel_coefficient", "in", "out")
 FULLY_CONNECTED_WEIGHT_ORDER = ("in", "out")
 KERNEL_WEIGHT_ORDER = ("out", "kernel_time", "kernel_coefficient", "in")
 
-# The block that computes each weighted layer, by the layers' usual names, and its module where that
-# has another name.
+# The block that computes each weighted layer, by the layers' usual names.
 BLOCKS = {
     "conv_1": "conv_1",
     "dw_conv": "dw_conv_max_pool",
     "pw_conv": "pointwise_conv",
     "fc1": "fc1",
 }
-MODULES = {"fc1": "pointwise_conv"}
 
 HEADER_FILE = "kws_accelerator.vh"
 

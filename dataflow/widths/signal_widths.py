@@ -51,13 +51,6 @@ class SignalWidth:
         """Which hardware the signal sizes: multiplier, adder or register."""
         return UNITS[self.role]
 
-    @property
-    def observed_bits(self) -> int | None:
-        """Width of the two's-complement register for the observed values; None without any."""
-        if self.observed is None:
-            return None
-        return self.observed.bits
-
 
 @dataclass(frozen=True, eq=False)
 class LayerWidths:

@@ -7,7 +7,6 @@ same RTL with the same generated parameters.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import shutil
 import sys
@@ -20,16 +19,13 @@ import numpy.typing as npt
 from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import Icarus
 
-from dataflow.hardware.accelerator import Accelerator
-from dataflow.hardware.build_folder import NETWORK_FILE, check_build_folder, write_accelerator
+from dataflow.hardware.build_folder import NETWORK_FILE, check_build_folder
 from dataflow.hardware.rtl_parameters import (
-    BLOCKS,
     POINTWISE_WEIGHT_ORDER,
-    module_parameters,
     pointwise_layer,
     pointwise_parameters,
 )
-from dataflow.ranges.intervals import ChannelRange, Ranges
+from dataflow.ranges.intervals import Ranges
 from golden import files
 from golden.mem import memory_text
 from golden.network import IntegerNetwork
@@ -92,28 +88,6 @@ def prepare_pointwise(
     files.write_text(folder / JOB_FILE, json.dumps(job, indent=2) + "\n")
 
 
-def prepare_block(
-    folder: Path, accelerator: Accelerator, block: str, **arrays: npt.NDArray[Any]
-) -> None:
-    """Write into `folder` all that the bench of a block of the accelerator needs.
-
-    `block` is a name of `dataflow.hardware.rtl_parameters.module_parameters`, or the top's, which
-    takes its parameters from the generated header. `arrays` are written to `<name>.npy`.
-    """
-    write_accelerator(accelerator, folder)
-    for name, array in arrays.items():
-        files.write_via(folder / f"{name}.npy", lambda path, array=array: np.save(path, array))
-    ranges = accelerator.ranges
-    layers = {block: accelerator.layer_names[layer] for layer, block in BLOCKS.items()}
-    job = {
-        "layer": layers.get(block),
-        "parameters": module_parameters(accelerator).get(block, {}),
-        "configuration": dataclasses.asdict(accelerator.configuration),
-        "ranges": ranges and {name: _ends(channels) for name, channels in ranges.items()},
-    }
-    files.write_text(folder / JOB_FILE, json.dumps(job, indent=2) + "\n")
-
-
 def simulate(
     top: str,
     bench: str,
@@ -161,10 +135,6 @@ def simulate(
         raise ValueError(f"{bench}: expected results, the bench did not finish, see {log}")
     ran, failed = get_results(xml)
     return SimulationResult(json.loads(results.read_text()), ran, failed, log)
-
-
-def _ends(channels: ChannelRange) -> tuple[list[int], list[int]]:
-    return channels.low.tolist(), channels.high.tolist()
 
 
 def _build(

@@ -16,8 +16,9 @@ import numpy.typing as npt
 from dataflow.hardware.accelerator import BALANCED, FAST, SMALL, Accelerator
 from dataflow.hardware.rtl_parameters import Parameters, module_parameters
 from golden import files
-from scripts.simulation.rtl_simulation import JOB_FILE, prepare_block
+from scripts.simulation.rtl_simulation import JOB_FILE
 from tests.networks import random_fingerprints, random_network
+from tests.rtl.blocks import prepare_block
 from tests.rtl.jobs import Job, Prepare
 
 WINDOW_BY_WINDOW = Accelerator(

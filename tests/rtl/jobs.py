@@ -16,17 +16,17 @@ import numpy as np
 import numpy.typing as npt
 
 from dataflow.hardware.accelerator import BALANCED, FAST, SMALL, Accelerator
-from dataflow.hardware.rtl_parameters import MODULES, module_parameters, pointwise_layer
+from dataflow.hardware.rtl_parameters import module_parameters, pointwise_layer
 from dataflow.ranges.intervals import ChannelRange, interval_bounds
 from golden.network import INPUT_MAX, INPUT_MIN, IntegerNetwork
 from scripts.console.places import RTL_FOLDER
 from scripts.simulation.rtl_simulation import (
     SimulationResult,
-    prepare_block,
     prepare_pointwise,
     simulate,
 )
 from tests.networks import random_fingerprints, random_network, with_depthwise_weights
+from tests.rtl.blocks import MODULES, prepare_block
 
 RANDOM_FRAMES = 8
 PLACES = 12  # of a map, about, where extremes are put

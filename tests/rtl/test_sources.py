@@ -14,11 +14,12 @@ import pytest
 
 from dataflow.hardware.accelerator import BALANCED, FAST, SMALL, Accelerator
 from dataflow.hardware.build_folder import write_accelerator
-from dataflow.hardware.rtl_parameters import HEADER_FILE, MODULES, module_parameters
+from dataflow.hardware.rtl_parameters import HEADER_FILE, module_parameters
 from dataflow.ranges.intervals import interval_bounds
 from dataflow.ranges.observed import observe
 from scripts.console.places import RTL_FOLDER
 from tests.networks import random_network
+from tests.rtl.blocks import MODULES
 from tests.rtl.control_jobs import ROW_BY_ROW, SINGLE, TAP_BY_TAP, WINDOW_BY_WINDOW
 
 TOP = "kws_accelerator"

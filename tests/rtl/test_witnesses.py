@@ -20,7 +20,7 @@ from dataflow.hardware.accelerator import (
     Configuration,
     accelerator_of,
 )
-from dataflow.hardware.rtl_parameters import BLOCKS, MODULES, module_parameters
+from dataflow.hardware.rtl_parameters import BLOCKS, module_parameters
 from dataflow.proof.proven_ranges import ProvenRanges
 from dataflow.proof.range_prover import Budget, prove_ranges
 from dataflow.proof.range_store import choose_ranges, require_proven_ranges
@@ -33,9 +33,10 @@ from golden.network import IntegerNetwork, ShiftRelu, WeightedNode
 from scripts.console.places import REPOSITORY
 from scripts.simulation.accelerator_simulation import AcceleratorSimulator
 from scripts.simulation.rtl_comparison import compare, compare_chunk
-from scripts.simulation.rtl_simulation import prepare_block, prepare_pointwise, simulate
+from scripts.simulation.rtl_simulation import prepare_pointwise, simulate
 from scripts.simulation.witness_replay import replay
 from tests.networks import random_network
+from tests.rtl.blocks import MODULES, prepare_block
 from tests.rtl.jobs import run
 
 pytestmark = pytest.mark.rtl

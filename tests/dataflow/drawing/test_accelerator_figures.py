@@ -165,7 +165,7 @@ def test_weights_have_the_bits_of_the_memory_files(configuration: str) -> None:
 def test_streams_have_the_widths_and_the_pace_of_the_network() -> None:
     streams = streams_of(schedule_of(OTHER, BALANCED))
     bits = {name: stream.bits for name, stream in streams.items()}
-    assert streams["s_axis"] == Stream(6, 72, 1)
+    assert streams["s_axis"] == Stream(8, 72, 1)
     assert streams["window_memory"] == Stream(12, 3 * 30 * 3, 1)
     assert streams["conv_1"] == Stream(bits["conv_1"], 90, 3)
     assert streams["dw_conv_max_pool"] == Stream(bits["dw_conv_max_pool"], 3, 90)
