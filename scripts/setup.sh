@@ -154,7 +154,7 @@ pathlib.Path(sysconfig.get_path("purelib"), "checkout.pth").write_text("../../..
 # Gate areas and gate netlists need the library; nothing else does.
 report_missing_cell_library() {
     [ -e $cell_library ] || [ -z "$packager" ] ||
-        echo "setup: $system has no package of the osu035 cell library, so gates are left out;" \
+        echo "setup: $system has no package of the osu035 cells, which scripts/synthesise.py needs;" \
             "Debian 12's will do: dpkg-deb -x qflow-tech-osu035_*.deb /"
 }
 
