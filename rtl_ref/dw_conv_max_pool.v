@@ -200,7 +200,7 @@ module dw_conv_max_pool #(
 
   wire [STEP_BITS-1:0]           step;
   wire                           last_channel;
-  wire [LANES*IN_BITS-1:0]       taps = window[step*(LANES*IN_BITS) +: LANES*IN_BITS];
+  reg  [LANES*IN_BITS-1:0]       taps;                // of the step at hand
   wire [LANES*(IN_BITS+1)-1:0]   signed_taps;
   wire                           sum_valid;           // sum is the sum of a whole window
   wire [2:0]                     sum_marks;
@@ -208,6 +208,16 @@ module dw_conv_max_pool #(
   wire                           sum_plane_last   = sum_marks[1];
   wire                           sum_channel_last = sum_marks[2];   // its channel is the last of the frame
   wire signed [ACC_BITS-1:0]     sum;
+
+  // Every step's part of the window, masked unless it is its turn: an index would make a shifter of
+  // it, which takes a sixth more cells in all where a step is a tap.
+  integer s;
+  always @* begin
+    taps = {(LANES * IN_BITS){1'b0}};
+    for (s = 0; s < STEPS; s = s + 1)
+      taps = taps | (window[s*LANES*IN_BITS +: LANES*IN_BITS]
+                     & {(LANES * IN_BITS){STEPS == 1 || step == s[STEP_BITS-1:0]}});
+  end
 
   genvar l;
   generate
