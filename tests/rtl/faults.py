@@ -102,13 +102,13 @@ MAPS_OF_ONE_POSITION = {
         "conv_1",
         "one position",
         "back_to_back",
-        ("last_position & ~s_axis_tuser)", "last_position & ~s_axis_tuser & (position_q != 0))"),
+        ("last_position & ~s_axis_tuser;", "last_position & ~s_axis_tuser & (position_q != 0);"),
     ),
     "an empty window ends a plane of one position": fault(
         "conv_1",
         "one position",
         "gaps_and_stalls",
-        ("last_position & ~s_axis_tuser)", "last_position & (~s_axis_tuser | POSITIONS == 1))"),
+        ("last_position & ~s_axis_tuser;", "last_position & (~s_axis_tuser | POSITIONS == 1);"),
     ),
     "channels of one position are not counted": fault(
         "frame_control",
