@@ -109,7 +109,11 @@ def report(digest: str, seconds: float) -> None:
     accuracy = json.loads((EVALUATION / "accuracy.json").read_text())
     simulation = json.loads((SIMULATION / "summary.json").read_text())
     CONSOLE.rule("Done", align="left")
-    figures = Table(title=f"network {digest[:16]}, {seconds:.0f} s", show_header=False)
+    figures = Table(
+        title=f"network {digest[:16]}, {seconds:.0f} s",
+        caption="training adds in floating point: accuracies differ between processors",
+        show_header=False,
+    )
     for result in accuracy["results"]:
         figures.add_row(result["title"], f"{result['accuracy']:.2%} of {result['clips']} clips")
     compared = sum(rung["values_compared_total"] for rung in evidence["rungs"])
