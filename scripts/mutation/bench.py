@@ -38,6 +38,7 @@ JUDGES: Mapping[str, tuple[str, ...]] = {
         for network in (
             *("3 to 2", "1 to 1", "1 to 4", "5 to 1", "either extreme"),
             *("weights -1 to 1", "inputs 0 and 1"),
+            *("fc1, window", "fc1, one row", "fc1, one column"),
         )
     ),
 }
