@@ -104,8 +104,7 @@ def test_fault_in_the_netlist_is_found(
 ) -> None:
     if kind == GATES:
         request.getfixturevalue("cell_library")
-    right = "$signed(s_axis_tdata) > best_q"
-    rtl = plant(tmp_path, "argmax", right, right.replace(">", "<"))
+    rtl = plant(tmp_path, "argmax", "best_index_q <= index_q;", "best_index_q <= ~index_q;")
     accelerator = small_accelerator(configuration=SMALL)
     synthesise(prepared(accelerator, tmp_path / "build", rtl))
     simulator = NetlistSimulator(accelerator, kind, tmp_path / "build", "icarus")
