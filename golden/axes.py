@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy.typing as npt
 
-from golden.network import FullyConnected, IntegerNetwork
+from golden.network import IntegerNetwork
+from golden.nodes import arrays_of
 
 _LAYER_AXES = {
     0: (),
@@ -38,10 +39,9 @@ def array_axes(axis_count: int) -> tuple[str, ...]:
 
 
 def named_arrays(network: IntegerNetwork) -> dict[str, npt.NDArray[Any]]:
-    """Return weights and biases by `node.field`, in the order of the nodes."""
-    arrays: dict[str, npt.NDArray[Any]] = {}
-    for node in network.weighted_nodes:
-        arrays[f"{node.name}.weights"] = node.weights
-        if isinstance(node, FullyConnected):
-            arrays[f"{node.name}.biases"] = node.biases
-    return arrays
+    """Return weights, biases, multipliers and exponents by `node.field`, in the nodes' order."""
+    return {
+        f"{node.name}.{field}": array
+        for node in network.nodes
+        for field, array in arrays_of(node).items()
+    }

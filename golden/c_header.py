@@ -20,19 +20,16 @@ import numpy.typing as npt
 from golden import files
 from golden.axes import array_axes, layer_axes, named_arrays
 from golden.nested import Token, Tokens, nested_lines, read_nested
-from golden.network import (
-    INPUT_MAX,
-    INPUT_MIN,
+from golden.network import INPUT_MAX, INPUT_MIN, FeatureSettings, IntegerNetwork
+from golden.nodes import (
     NODE_KINDS,
     Convolution,
     DepthwiseConvolution,
-    FeatureSettings,
-    IntegerNetwork,
     Node,
     Shape,
     ShiftRelu,
+    same_padding,
 )
-from golden.reference import same_padding
 
 _BANNER = """\
 /* Weights of one keyword-spotting network. Generated: do not edit, the digest would not match.
@@ -67,8 +64,8 @@ def weight_header(network: IntegerNetwork) -> str:
     sections = [_BANNER, _PROLOGUE, *map(_defines, _general_macros(network))]
     shapes = network.shapes
     for node in network.nodes:
-        shape_in, shape_out = _brackets(shapes[node.input]), _brackets(shapes[node.name])
-        comment = f"/* {node.name}: {node.kind} of {node.input} {shape_in} -> {shape_out} */"
+        shape_in, shape_out = _brackets(shapes[node.sources[0]]), _brackets(shapes[node.name])
+        comment = f"/* {node.name}: {node.kind} of {node.sources[0]} {shape_in} -> {shape_out} */"
         sections.append(f"{comment}\n{_defines(_node_macros(network, node))}")
         prefix = f"{node.name}."
         sections += [
@@ -105,7 +102,7 @@ def _general_macros(network: IntegerNetwork) -> list[dict[str, str]]:
     labels = {f"LABEL_{index}": _quoted(label) for index, label in enumerate(network.labels)}
     features = {
         f"FEATURE_{_macro_name(name)}": repr(value)
-        for name, value in dataclasses.asdict(network.features).items()
+        for name, value in dataclasses.asdict(network.features or FeatureSettings()).items()
     }
     nodes = {f"NODE_{index}": _quoted(node.name) for index, node in enumerate(network.nodes)}
     sizes = _sizes("INPUT", (*network.input_shape, 1))
@@ -119,7 +116,7 @@ def _general_macros(network: IntegerNetwork) -> list[dict[str, str]]:
 
 
 def _node_macros(network: IntegerNetwork, node: Node) -> dict[str, str]:
-    macros = {"KIND": _quoted(node.kind), "INPUT": _quoted(node.input)}
+    macros = {"KIND": _quoted(node.kind), "INPUT": _quoted(node.sources[0])}
     if isinstance(node, Convolution | DepthwiseConvolution):
         macros["PADDING"] = _quoted(node.padding)
         for axis, name in enumerate(_STRIDE_AXES):

@@ -8,13 +8,12 @@ typed in twice. Values are int32 where every sum is sure to fit, otherwise int64
 
 from __future__ import annotations
 
-from golden.network import (
-    INPUT_NAME,
+from golden.network import INPUT_NAME, IntegerNetwork
+from golden.nodes import (
     Convolution,
     DepthwiseConvolution,
     FullyConnected,
     GlobalMaxPool,
-    IntegerNetwork,
     Node,
     ShiftRelu,
 )
@@ -146,8 +145,8 @@ def inference_program(network: IntegerNetwork) -> str:
 
 
 def _call(network: IntegerNetwork, node: Node) -> str:
-    prefix, source = node.name.upper(), node.input
-    count = " * ".join(_sizes(network, node.input))
+    prefix, source = node.name.upper(), node.sources[0]
+    count = " * ".join(_sizes(network, node.sources[0]))
     match node:
         case Convolution() | DepthwiseConvolution():
             depthwise = int(isinstance(node, DepthwiseConvolution))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-WEIGHT_BITS = 6
+WEIGHT_BITS = 6  # of floor-shift networks
 WEIGHT_MIN = -32
 WEIGHT_MAX = 31
 
@@ -85,6 +85,16 @@ def signed_bits(low: int, high: int) -> int:
     return (
         max((~low if low < 0 else low).bit_length(), (~high if high < 0 else high).bit_length()) + 1
     )
+
+
+def signed_limits(bits: int) -> tuple[int, int]:
+    """Return the smallest and the largest value of a two's-complement register.
+
+    >>> signed_limits(6)
+    (-32, 31)
+    """
+    half = 1 << (bits - 1)
+    return -half, half - 1
 
 
 def unsigned_bits(high: int) -> int:

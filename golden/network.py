@@ -1,8 +1,8 @@
 """`IntegerNetwork`: the one hand-over between learning and hardware.
 
-Frozen dataclasses of named nodes with named inputs, integer weights, shifts, shapes, labels and the
-feature settings that made the input. It is validated when it is built; whoever holds one need not
-check it again. Its digest is written into every artefact made from it.
+A frozen graph of named nodes (`golden.nodes`) with integer weights, its labels, and what its input
+is. It is validated when it is built; whoever holds one need not check it again. Its digest is
+written into every artefact made from it.
 
 Axis order: feature maps are `[time][coefficient][channel]`, weights `[out][kernel time]
 [kernel coefficient][in]`.
@@ -12,28 +12,33 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from golden import archive
-from golden.integer_math import WEIGHT_MAX, WEIGHT_MIN
+from golden.integer_math import signed_limits
+from golden.nodes import (
+    LATER_FIELDS,
+    NODE_KINDS,
+    Node,
+    Shape,
+    WeightedNode,
+    arrays_of,
+    check_shape,
+    checked_node,
+)
 
 KIND = "integer network"
 INPUT_NAME = "fingerprint"
-INPUT_MIN = -32
-INPUT_MAX = 31
-BIAS_MIN = -(2**31)
-BIAS_MAX = 2**31 - 1
+INPUT_MIN, INPUT_MAX = signed_limits(6)  # of floor-shift networks
+ROUNDING_RULES = ("tflm", "litert", "single")
 _INT64_MAX = 2**63 - 1
-
-Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -95,124 +100,74 @@ class FeatureSettings:
 
 
 @dataclass(frozen=True)
-class Node:
-    """A layer: its own name and the name of the node that feeds it."""
+class InputFormat:
+    """Which integers the network takes, int8 in `low..high`, and what they stand for.
 
-    name: str
-    input: str
-    kind: ClassVar[str] = "node"
+    The first layers see `q - zero_point`. `scale` is the real value of a step: features that are
+    real numbers become `q = round(real / scale) + zero_point`; None where they are integers.
+    """
 
-    def output_shape(self, input_shape: Shape) -> Shape:
-        """Return the shape that this node makes of `input_shape`; ValueError if it cannot."""
-        raise NotImplementedError
+    low: int = INPUT_MIN
+    high: int = INPUT_MAX
+    zero_point: int = 0
+    scale: float | None = None
 
+    def __post_init__(self) -> None:
+        for field in ("low", "high", "zero_point"):
+            number = _number(f"input_format.{field}", getattr(self, field), int)
+            object.__setattr__(self, field, number)
+        if not -128 <= self.low < self.high <= 127:
+            raise ValueError(
+                f"input_format: expected -128 <= low < high <= 127, got {self.low} and {self.high}"
+            )
+        if not self.low <= self.zero_point <= self.high:
+            raise ValueError(
+                f"input_format.zero_point: expected {self.low}..{self.high}, got {self.zero_point}"
+            )
+        if self.scale is not None:
+            object.__setattr__(self, "scale", _number("input_format.scale", self.scale, float))
+            if self.scale <= 0:
+                raise ValueError(f"input_format.scale: expected more than 0, got {self.scale}")
 
-@dataclass(frozen=True)
-class Convolution(Node):
-    """Bias-free convolution, weights int8 `[out][kh][kw][in]`, stride `(time, coefficient)`."""
-
-    weights: npt.NDArray[np.int8]
-    stride: tuple[int, int] = (1, 1)
-    padding: str = "VALID"
-    kind: ClassVar[str] = "convolution"
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        _expect_axes(self, input_shape, 3)
-        _expect_match(self, "input channels", input_shape[2], self.weights.shape[3])
-        return (*_window_grid(self, input_shape), self.weights.shape[0])
-
-
-@dataclass(frozen=True)
-class DepthwiseConvolution(Node):
-    """Bias-free convolution of each channel alone, weights int8 `[channel][kh][kw][1]`."""
-
-    weights: npt.NDArray[np.int8]
-    stride: tuple[int, int] = (1, 1)
-    padding: str = "SAME"
-    kind: ClassVar[str] = "depthwise convolution"
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        _expect_axes(self, input_shape, 3)
-        _expect_match(self, "multiplier", 1, self.weights.shape[3])
-        _expect_match(self, "channels", input_shape[2], self.weights.shape[0])
-        return (*_window_grid(self, input_shape), input_shape[2])
-
-
-@dataclass(frozen=True)
-class ShiftRelu(Node):
-    """Floor-shift by `shift` bits to the right, then ReLU; nothing is clipped from above."""
-
-    shift: int
-    kind: ClassVar[str] = "shift and ReLU"
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        return input_shape
-
-
-@dataclass(frozen=True)
-class GlobalMaxPool(Node):
-    """Maximum over time and coefficient: `[t][c][channel]` becomes `[1][1][channel]`."""
-
-    kind: ClassVar[str] = "global max-pool"
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        _expect_axes(self, input_shape, 3)
-        return (1, 1, input_shape[2])
-
-
-@dataclass(frozen=True)
-class FullyConnected(Node):
-    """Matrix product with the flattened input: weights int8 `[out][in]`, biases int32 `[out]`."""
-
-    weights: npt.NDArray[np.int8]
-    biases: npt.NDArray[np.int32]
-    kind: ClassVar[str] = "fully connected"
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        _expect_match(self, "inputs", int(np.prod(input_shape)), self.weights.shape[1])
-        return (self.weights.shape[0],)
-
-
-NODE_KINDS: Mapping[str, type[Node]] = {
-    node.kind: node
-    for node in (Convolution, DepthwiseConvolution, ShiftRelu, GlobalMaxPool, FullyConnected)
-}
-WeightedNode = Convolution | DepthwiseConvolution | FullyConnected
+    @property
+    def value_range(self) -> tuple[int, int]:
+        """Smallest and largest value that the first layers see."""
+        return self.low - self.zero_point, self.high - self.zero_point
 
 
 @dataclass(frozen=True, eq=False)
 class IntegerNetwork:
     """A keyword-spotting network whose every number is an integer.
 
-    `nodes` are in order of computation; each reads an earlier node or `fingerprint`, the input of
-    shape `input_shape` = `(time, coefficient)` with values in -32..31. The last node gives the
-    logits, one a label. Two networks with the same digest are the same network.
+    `nodes` are in order of computation; each reads earlier nodes or `fingerprint`, the input, whose
+    `input_shape` is `(time, coefficient)`, `(time, coefficient, channel)` or `(value,)` and whose
+    values are those of `input_format`. The last node gives the logits, one a label; every other one
+    is read. `features` say how a clip becomes an input, where that is known. `rounding` names the
+    rule of an 8-bit network (`ROUNDING_RULES`). Two networks with the same digest are the same
+    network.
 
     Raises ValueError or TypeError, naming node, rule and place, when anything does not hold.
     """
 
     nodes: tuple[Node, ...]
     labels: tuple[str, ...]
-    input_shape: tuple[int, int]
-    features: FeatureSettings
+    input_shape: Shape
+    features: FeatureSettings | None
+    input_format: InputFormat = dataclasses.field(default_factory=InputFormat)
+    rounding: str | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "nodes", tuple(_checked(node) for node in self.nodes))
+        object.__setattr__(self, "nodes", tuple(checked_node(node) for node in self.nodes))
         object.__setattr__(self, "labels", tuple(self.labels))
         _check_names(self.nodes)
         _check_labels(self.labels)
-        if not isinstance(self.features, FeatureSettings):
-            raise TypeError(
-                f"features: expected FeatureSettings, got {type(self.features).__name__}"
-            )
-        input_shape = (self.features.frames, self.features.coefficients)
-        if not np.array_equal(self.input_shape, input_shape):
+        self._check_input()
+        if self.rounding not in (None, *ROUNDING_RULES):
             raise ValueError(
-                f"input_shape: expected {input_shape} from the feature settings, "
-                f"got {self.input_shape}"
+                f"rounding: expected one of {', '.join(ROUNDING_RULES)}, got {self.rounding!r}"
             )
-        object.__setattr__(self, "input_shape", input_shape)
         shapes = self.shapes
+        _check_readers(self.nodes)
         if shapes[self.nodes[-1].name] != (len(self.labels),):
             raise ValueError(
                 f"labels: expected one for each of the outputs {shapes[self.nodes[-1].name]} "
@@ -222,17 +177,43 @@ class IntegerNetwork:
             if reach > _INT64_MAX:
                 raise ValueError(f"{name}: expected sums that fit 64 bits, they may reach {reach}")
 
+    def _check_input(self) -> None:
+        if not isinstance(self.features, FeatureSettings | None):
+            raise TypeError(
+                f"features: expected FeatureSettings, got {type(self.features).__name__}"
+            )
+        if not isinstance(self.input_format, InputFormat):
+            raise TypeError(
+                f"input_format: expected InputFormat, got {type(self.input_format).__name__}"
+            )
+        if self.features is None:
+            check_shape("input_shape", self.input_shape)
+            return
+        input_shape = (self.features.frames, self.features.coefficients)
+        if not np.array_equal(self.input_shape, input_shape):
+            raise ValueError(
+                f"input_shape: expected {input_shape} from the feature settings, "
+                f"got {self.input_shape}"
+            )
+        object.__setattr__(self, "input_shape", input_shape)
+
     @cached_property
     def shapes(self) -> Mapping[str, Shape]:
         """Shape of every node's output, the input included, without the batch axis.
 
-        The input counts as one channel: `fingerprint` is `(time, coefficient, 1)`.
+        An input `(time, coefficient)` counts as one channel: `(time, coefficient, 1)`.
         """
-        shapes: dict[str, Shape] = {INPUT_NAME: (*self.input_shape, 1)}
+        single = (1,) if len(self.input_shape) == 2 else ()
+        shapes: dict[str, Shape] = {INPUT_NAME: (*self.input_shape, *single)}
+        names = {node.name for node in self.nodes}
         for node in self.nodes:
-            if not isinstance(node.input, str) or node.input not in shapes:
-                raise ValueError(f"{node.name}.input: expected an earlier node, got {node.input!r}")
-            shapes[node.name] = node.output_shape(shapes[node.input])
+            for source in node.sources:
+                if source not in shapes:
+                    later = " (a later one, or itself)" if source in names else ""
+                    raise ValueError(
+                        f"{node.name}.input: expected an earlier node, got {source!r}{later}"
+                    )
+            shapes[node.name] = node.output_shape(*(shapes[source] for source in node.sources))
         return shapes
 
     @cached_property
@@ -241,16 +222,10 @@ class IntegerNetwork:
 
         Coarse: it takes every input of a node to be as large as the largest can be.
         """
-        reach = {INPUT_NAME: max(-INPUT_MIN, INPUT_MAX)}
+        reach = {INPUT_NAME: max(map(abs, self.input_format.value_range))}
         for node in self.nodes:
-            reach[node.name] = reach[node.input]
-            if isinstance(node, WeightedNode):
-                weights = np.abs(node.weights.astype(np.int64))
-                reach[node.name] *= int(weights.reshape(len(weights), -1).sum(axis=1).max())
-            if isinstance(node, FullyConnected):
-                reach[node.name] += int(np.abs(node.biases.astype(np.int64)).max())
-            if isinstance(node, ShiftRelu):
-                reach[node.name] >>= node.shift
+            magnitudes = [reach[source] for source in node.sources]
+            reach[node.name] = node.reach(magnitudes, [self.shapes[name] for name in node.sources])
         return reach
 
     @cached_property
@@ -277,7 +252,7 @@ class IntegerNetwork:
 
     def consumer(self, name: str) -> Node | None:
         """Return the first node that reads `name`, or None."""
-        return next((node for node in self.nodes if node.input == name), None)
+        return next((node for node in self.nodes if name in node.sources), None)
 
     def to_bytes(self) -> bytes:
         """Return the bytes of the network file."""
@@ -302,71 +277,77 @@ class IntegerNetwork:
         return network
 
     def _description(self) -> dict[str, Any]:
-        return {
+        description: dict[str, Any] = {
             "nodes": [_describe(node) for node in self.nodes],
             "labels": list(self.labels),
             "input_shape": list(self.input_shape),
-            "features": dataclasses.asdict(self.features),
         }
+        if self.features is not None:
+            description["features"] = dataclasses.asdict(self.features)
+        if self.input_format != InputFormat():
+            description["input_format"] = dataclasses.asdict(self.input_format)
+        if self.rounding is not None:
+            description["rounding"] = self.rounding
+        return description
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {
-            f"{node.name}.{field.name}": getattr(node, field.name)
+            f"{node.name}.{field}": array
             for node in self.nodes
-            for field in dataclasses.fields(node)
-            if isinstance(getattr(node, field.name), np.ndarray)
+            for field, array in arrays_of(node).items()
         }
 
 
 def _from_archive(stored: archive.Archive) -> IntegerNetwork:
     description = stored.description
-    nodes = []
-    for entry in description["nodes"]:
-        values = {key: value for key, value in entry.items() if key != "kind"}
-        for field in dataclasses.fields(NODE_KINDS[entry["kind"]]):
-            array = stored.arrays.get(f"{entry['name']}.{field.name}")
-            if array is not None:
-                values[field.name] = array
-            elif field.name == "stride":
-                values["stride"] = tuple(values["stride"])
-        nodes.append(NODE_KINDS[entry["kind"]](**values))
+    features, input_format = description.get("features"), description.get("input_format", {})
     return IntegerNetwork(
-        nodes=tuple(nodes),
+        nodes=tuple(_node_from(entry, stored.arrays) for entry in description["nodes"]),
         labels=tuple(description["labels"]),
         input_shape=tuple(description["input_shape"]),
-        features=FeatureSettings(**description["features"]),
+        features=None if features is None else FeatureSettings(**features),
+        input_format=InputFormat(**input_format),
+        rounding=description.get("rounding"),
     )
 
 
+def _node_from(entry: Mapping[str, Any], arrays: archive.Arrays) -> Node:
+    if entry["kind"] not in NODE_KINDS:
+        raise ValueError(
+            f"nodes: expected one of {sorted(NODE_KINDS)}, got {entry['kind']!r} "
+            "(a network of a later version?)"
+        )
+    kind = NODE_KINDS[entry["kind"]]
+    values = {key: _tuples(value) for key, value in entry.items() if key != "kind"}
+    for field in dataclasses.fields(kind):
+        array = arrays.get(f"{entry['name']}.{field.name}")
+        if array is not None:
+            values[field.name] = array
+    return kind(**values)
+
+
 def _describe(node: Node) -> dict[str, Any]:
-    values = {field.name: getattr(node, field.name) for field in dataclasses.fields(node)}
+    """Return a node's fields but its arrays; later fields only where they differ from the default.
+
+    The digest hashes what is here, and networks that were made before those fields keep theirs.
+    """
     plain = {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in values.items()
-        if not isinstance(value, np.ndarray)
+        field.name: getattr(node, field.name)
+        for field in dataclasses.fields(node)
+        if field.name not in arrays_of(node)
     }
-    return {"kind": node.kind, **plain}
+    for name in LATER_FIELDS & plain.keys():
+        if plain[name] == getattr(type(node), name):
+            del plain[name]
+    return {"kind": node.kind, **{name: _lists(value) for name, value in plain.items()}}
 
 
-def _checked(node: Node) -> Node:
-    """Return the node with read-only arrays, each of its type and within its range."""
-    if type(node) not in NODE_KINDS.values():
-        raise TypeError(f"nodes: expected one of {sorted(NODE_KINDS)}, got {type(node).__name__}")
-    if not isinstance(node.name, str) or not re.fullmatch(r"[a-z][a-z0-9_]*", node.name):
-        raise ValueError(f"nodes: expected a name of a-z, 0-9 and _, got {node.name!r}")
-    if isinstance(node, ShiftRelu) and not (type(node.shift) is int and 0 <= node.shift <= 31):
-        raise ValueError(f"{node.name}.shift: expected an integer in 0..31, got {node.shift!r}")
-    if isinstance(node, Convolution | DepthwiseConvolution):
-        _check_convolution(node)
-    if isinstance(node, WeightedNode):
-        axes = 2 if isinstance(node, FullyConnected) else 4
-        weights = _integers(node, "weights", node.weights, axes, WEIGHT_MIN, WEIGHT_MAX, np.int8)
-        node = dataclasses.replace(node, weights=weights)
-    if isinstance(node, FullyConnected):
-        biases = _integers(node, "biases", node.biases, 1, BIAS_MIN, BIAS_MAX, np.int32)
-        _expect_match(node, "outputs", biases.shape[0], node.weights.shape[0])
-        node = dataclasses.replace(node, biases=biases)
-    return node
+def _lists(value: Any) -> Any:
+    return [_lists(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
 
 
 def _check_labels(labels: tuple[str, ...]) -> None:
@@ -389,41 +370,6 @@ def _number(name: str, value: Any, kind: type[int] | type[float]) -> int | float
     return kind(value)
 
 
-def _check_convolution(node: Convolution | DepthwiseConvolution) -> None:
-    if node.padding not in ("SAME", "VALID"):
-        raise ValueError(f"{node.name}.padding: expected SAME or VALID, got {node.padding!r}")
-    if np.shape(node.stride) != (2,) or not all(
-        type(step) is int and step > 0 for step in node.stride
-    ):
-        raise ValueError(f"{node.name}.stride: expected two integers above 0, got {node.stride!r}")
-
-
-def _integers(
-    node: Node,
-    field: str,
-    values: Any,
-    axes: int,
-    low: int,
-    high: int,
-    dtype: type[np.integer[Any]],
-) -> npt.NDArray[Any]:
-    if not isinstance(values, np.ndarray) or not np.issubdtype(values.dtype, np.integer):
-        found = getattr(values, "dtype", type(values).__name__)
-        raise TypeError(f"{node.name}.{field}: expected an array of integers, got {found}")
-    if values.ndim != axes or values.size == 0:
-        raise ValueError(
-            f"{node.name}.{field}: expected {axes} axes, none empty, got shape {values.shape}"
-        )
-    outside = (values < low) | (values > high)
-    if outside.any():
-        place = tuple(int(i) for i in np.argwhere(outside)[0])
-        raise ValueError(
-            f"{node.name}.{field}: expected integers in {low}..{high}, "
-            f"got {values[place]} at {place}"
-        )
-    return archive.read_only(values.astype(dtype))
-
-
 def _check_names(nodes: tuple[Node, ...]) -> None:
     if not nodes:
         raise ValueError("nodes: expected at least one, got none")
@@ -434,24 +380,12 @@ def _check_names(nodes: tuple[Node, ...]) -> None:
         seen.add(node.name)
 
 
-def _window_grid(node: Convolution | DepthwiseConvolution, input_shape: Shape) -> tuple[int, int]:
-    """Number of window positions along time and coefficient (TensorFlow's VALID and SAME rules)."""
-    grid = []
-    for size, kernel, step in zip(input_shape, node.weights.shape[1:3], node.stride, strict=False):
-        count = -(-size // step) if node.padding == "SAME" else (size - kernel) // step + 1
-        if count < 1:
+def _check_readers(nodes: tuple[Node, ...]) -> None:
+    """Raise ValueError if a node before the last is read by none: it would be a second output."""
+    read = {source for node in nodes for source in node.sources}
+    for node in nodes[:-1]:
+        if node.name not in read:
             raise ValueError(
-                f"{node.name}: expected a window within {input_shape}, kernel is {kernel}"
+                f"{node.name}: expected a node that reads it, got none; "
+                f"only the last, {nodes[-1].name}, is an output"
             )
-        grid.append(count)
-    return grid[0], grid[1]
-
-
-def _expect_axes(node: Node, shape: Shape, axes: int) -> None:
-    if len(shape) != axes:
-        raise ValueError(f"{node.name}: expected an input of {axes} axes, got shape {shape}")
-
-
-def _expect_match(node: Node, what: str, expected: int, found: int) -> None:
-    if expected != found:
-        raise ValueError(f"{node.name}.weights: expected {expected} {what}, got {found}")

@@ -12,21 +12,30 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from golden.integer_math import floor_shift, relu
-from golden.network import (
-    INPUT_MAX,
-    INPUT_MIN,
-    INPUT_NAME,
+from golden.integer_math import floor_shift, relu, saturate
+from golden.network import INPUT_NAME, IntegerNetwork
+from golden.nodes import (
+    Add,
+    AveragePool,
     Convolution,
     DepthwiseConvolution,
     FullyConnected,
     GlobalMaxPool,
-    IntegerNetwork,
+    GlobalSumPool,
+    MaxPool,
     Node,
+    Pad,
+    Requantise,
+    Reshape,
+    Shape,
     ShiftRelu,
+    WeightedNode,
+    Windows,
 )
+from golden.requantisation import divide_rounding_away, requantise
 
 Integers = npt.NDArray[np.int64]
+_LOWEST = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True)
@@ -44,23 +53,25 @@ class Inference:
 
 
 def run(network: IntegerNetwork, fingerprints: npt.NDArray[Any]) -> Inference:
-    """Compute every layer of `network` for a batch of fingerprints, exactly.
+    """Compute every layer of `network` for a batch of inputs, exactly.
 
-    `fingerprints` is `(N, time, coefficient)`, integers in -32..31. Each layer is int64
-    `(N, *network.shapes[name])`, except the fingerprint itself, which keeps its shape.
+    `fingerprints` are `(N, *network.input_shape)`, integers that `network.input_format` allows.
+    Each layer is int64 `(N, *network.shapes[name])`, except the fingerprint itself, which keeps its
+    shape. Layers of 8-bit networks are centred, the fingerprint included: `q - zero_point`.
 
     Raises ValueError or TypeError for fingerprints of another shape, type or range.
     """
     check_fingerprints(network, fingerprints)
-    layers: dict[str, Integers] = {INPUT_NAME: fingerprints.astype(np.int64)[..., np.newaxis]}
+    centred = fingerprints.astype(np.int64) - network.input_format.zero_point
+    layers = {INPUT_NAME: centred.reshape(len(centred), *network.shapes[INPUT_NAME])}
     for node in network.nodes:
-        layers[node.name] = compute(node, layers[node.input])
-    layers[INPUT_NAME] = layers[INPUT_NAME][..., 0]
+        layers[node.name] = compute(node, *(layers[source] for source in node.sources))
+    layers[INPUT_NAME] = centred
     return Inference(layers, layers[network.output_name])
 
 
 def check_fingerprints(network: IntegerNetwork, fingerprints: npt.NDArray[Any]) -> None:
-    """Raise ValueError or TypeError unless these are fingerprints that `network` accepts."""
+    """Raise ValueError or TypeError unless these are inputs that `network` accepts."""
     if not isinstance(fingerprints, np.ndarray) or not np.issubdtype(
         fingerprints.dtype, np.integer
     ):
@@ -70,62 +81,86 @@ def check_fingerprints(network: IntegerNetwork, fingerprints: npt.NDArray[Any]) 
         raise ValueError(
             f"fingerprints: expected shape {('N', *network.input_shape)}, got {fingerprints.shape}"
         )
-    outside = (fingerprints < INPUT_MIN) | (fingerprints > INPUT_MAX)
+    low, high = network.input_format.low, network.input_format.high
+    outside = (fingerprints < low) | (fingerprints > high)
     if outside.any():
         place = tuple(int(i) for i in np.argwhere(outside)[0])
         raise ValueError(
-            f"fingerprints: expected integers in {INPUT_MIN}..{INPUT_MAX}, "
+            f"fingerprints: expected integers in {low}..{high}, "
             f"got {fingerprints[place]} at {place}"
         )
 
 
-def compute(node: Node, values: Integers) -> Integers:
-    """Compute one node for a batch `(N, *input shape)`."""
+def compute(node: Node, *inputs: Integers) -> Integers:
+    """Compute one node for a batch, each input `(N, *its shape)`."""
+    values = inputs[0]
     result: Integers
     match node:
         case Convolution():
-            patches = windows(values, node.weights.shape[1:3], node.stride, node.padding)
-            result = np.tensordot(
-                patches, node.weights.astype(np.int64), axes=([3, 4, 5], [1, 2, 3])
-            )
+            patches = windows(values, node.windows)
+            kernels = node.weights.astype(np.int64)
+            result = np.tensordot(patches, kernels, axes=([3, 4, 5], [1, 2, 3]))
+            result += _biases(node)
         case DepthwiseConvolution():
-            patches = windows(values, node.weights.shape[1:3], node.stride, node.padding)
-            kernel = node.weights[..., 0].astype(np.int64)  # [channel][kh][kw]
-            result = np.einsum("ntcijk,kij->ntck", patches, kernel)
-        case ShiftRelu():
-            result = relu(floor_shift(values, node.shift)).astype(np.int64, copy=False)
-        case GlobalMaxPool():
-            result = values.max(axis=(1, 2), keepdims=True)
+            multiplier = len(node.weights) // values.shape[-1]
+            patches = windows(np.repeat(values, multiplier, axis=-1), node.windows)
+            kernels = node.weights[..., 0].astype(np.int64)  # [channel][kh][kw]
+            result = np.einsum("ntcijk,kij->ntck", patches, kernels) + _biases(node)
         case FullyConnected():
             flat = values.reshape(values.shape[0], node.weights.shape[1])
-            result = flat @ node.weights.astype(np.int64).T + node.biases
+            result = flat @ node.weights.astype(np.int64).T + _biases(node)
+        case ShiftRelu():
+            result = relu(floor_shift(values, node.shift)).astype(np.int64, copy=False)
+        case Requantise():
+            scaled = requantise(
+                values << node.left_shift, node.multipliers, node.exponents, node.rounding
+            )
+            quantised = saturate(scaled + node.zero_point, node.low, node.high)
+            result = (quantised - node.zero_point).astype(np.int64, copy=False)
+        case Add():
+            result = np.sum(inputs, axis=0)
+        case MaxPool():
+            result = windows(values, node.windows, outside=_LOWEST).max(axis=(3, 4))
+        case AveragePool():
+            result = _average(node, values)
+        case GlobalMaxPool():
+            result = values.max(axis=(1, 2), keepdims=True)
+        case GlobalSumPool():
+            result = values.sum(axis=(1, 2), keepdims=True)
+        case Pad():
+            result = np.pad(values, [(0, 0), *node.amounts])
+        case Reshape():
+            result = values.reshape(len(values), *node.shape)
         case _:
             raise TypeError(f"{node.name}: no arithmetic for a {type(node).__name__}")
     return result
 
 
-def windows(
-    values: Integers, kernel: tuple[int, ...], stride: tuple[int, int], padding: str
-) -> Integers:
-    """Return every window of a feature map, outside the map zero where padding is SAME.
+def windows(values: Integers, lie: Windows, outside: int = 0) -> Integers:
+    """Return every window of a feature map, filled with `outside` where it reaches beyond.
 
     `(N, T, C, channel)` becomes `(N, positions in T, positions in C, kh, kw, channel)`.
     """
-    if padding == "SAME":
-        pads = [
-            same_padding(size, extent, step)
-            for size, extent, step in zip(values.shape[1:3], kernel, stride, strict=True)
-        ]
-        values = np.pad(values, [(0, 0), *pads, (0, 0)])
-    every = np.lib.stride_tricks.sliding_window_view(values, kernel, axis=(1, 2))  # N T C ch kh kw
-    return np.moveaxis(every[:, :: stride[0], :: stride[1]], 3, 5)
+    pads = lie.padding_of(values.shape[1:])
+    values = np.pad(values, [(0, 0), *pads, (0, 0)], constant_values=outside)
+    every = np.lib.stride_tricks.sliding_window_view(values, lie.extent, axis=(1, 2))
+    (step_t, step_c), (apart_t, apart_c) = lie.stride, lie.dilation
+    taken = every[:, ::step_t, ::step_c, :, ::apart_t, ::apart_c]  # N T C channel kh kw
+    return np.moveaxis(taken, 3, 5)
 
 
-def same_padding(size: int, kernel: int, step: int) -> tuple[int, int]:
-    """Return the zeros before and after an axis under TensorFlow's SAME rule.
+def elements_inside(shape: Shape, lie: Windows) -> Integers:
+    """Return how many elements each window has inside a map: `(positions in T, in C, 1)`."""
+    ones = np.ones((1, *shape[:2], 1), np.int64)
+    counts: Integers = windows(ones, lie).sum(axis=(3, 4))[0]
+    return counts
 
-    >>> same_padding(14, 3, 1), same_padding(30, 4, 2), same_padding(5, 2, 1)
-    ((1, 1), (1, 1), (0, 1))
-    """
-    total = max((-(-size // step) - 1) * step + kernel - size, 0)
-    return total // 2, total - total // 2
+
+def _average(node: AveragePool, values: Integers) -> Integers:
+    counts = elements_inside(values.shape[1:], node.windows)
+    sums = windows(values, node.windows).sum(axis=(3, 4)) + counts * node.zero_point
+    return divide_rounding_away(sums, counts) - node.zero_point
+
+
+def _biases(node: WeightedNode) -> Integers | int:
+    return 0 if node.biases is None else node.biases.astype(np.int64)

@@ -15,16 +15,8 @@ import numpy.typing as npt
 from keras import ops
 
 from golden.integer_math import WEIGHT_MAX, WEIGHT_MIN, round_to_integers, saturate
-from golden.network import (
-    INPUT_NAME,
-    Convolution,
-    DepthwiseConvolution,
-    FeatureSettings,
-    FullyConnected,
-    GlobalMaxPool,
-    IntegerNetwork,
-    ShiftRelu,
-)
+from golden.network import INPUT_NAME, FeatureSettings, IntegerNetwork
+from golden.nodes import Convolution, DepthwiseConvolution, FullyConnected, GlobalMaxPool, ShiftRelu
 from quant_models.quantizers import (
     WEIGHT_STEPS,
     Tensor,

@@ -10,16 +10,12 @@ import numpy.typing as npt
 from hypothesis import strategies as st
 
 from golden.integer_math import WEIGHT_MAX, WEIGHT_MIN
-from golden.network import (
-    INPUT_MAX,
-    INPUT_MIN,
-    INPUT_NAME,
+from golden.network import INPUT_MAX, INPUT_MIN, INPUT_NAME, FeatureSettings, IntegerNetwork
+from golden.nodes import (
     Convolution,
     DepthwiseConvolution,
-    FeatureSettings,
     FullyConnected,
     GlobalMaxPool,
-    IntegerNetwork,
     Node,
     ShiftRelu,
 )

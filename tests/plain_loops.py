@@ -12,15 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from golden.network import (
-    INPUT_NAME,
-    Convolution,
-    DepthwiseConvolution,
-    FullyConnected,
-    GlobalMaxPool,
-    IntegerNetwork,
-    ShiftRelu,
-)
+from golden.network import INPUT_NAME, IntegerNetwork
+from golden.nodes import Convolution, DepthwiseConvolution, FullyConnected, GlobalMaxPool, ShiftRelu
 
 Values = dict[tuple[int, ...], int]  # a feature map: (time, coefficient, channel) -> value
 Signals = dict[str, dict[int, list[int]]]  # name of the signal -> channel -> every value it takes

@@ -22,7 +22,8 @@ from golden import reference
 from golden.c_header import read_header, weight_header
 from golden.cases import read_cases
 from golden.export import check_export
-from golden.network import DepthwiseConvolution, IntegerNetwork
+from golden.network import IntegerNetwork
+from golden.nodes import DepthwiseConvolution
 from golden.text_weights import read_weight_text
 from golden.ties import find_ties
 from quant_models.checkpoint import load_checkpoint

@@ -20,7 +20,8 @@ from dataflow.ranges.intervals import (
     part_name,
 )
 from golden.integer_math import signed_bits
-from golden.network import INPUT_NAME, IntegerNetwork, WeightedNode
+from golden.network import INPUT_NAME, IntegerNetwork
+from golden.nodes import WeightedNode
 
 
 def witnessed_ranges(network: IntegerNetwork, fingerprints: npt.NDArray[Any]) -> ProvenRanges:

@@ -12,17 +12,16 @@ from typing import TypeVar
 
 from dataflow.proof.range_store import ChosenRanges
 from dataflow.ranges.intervals import Ranges
-from golden.network import (
-    INPUT_NAME,
+from golden.network import INPUT_NAME, IntegerNetwork
+from golden.nodes import (
     Convolution,
     DepthwiseConvolution,
     FullyConnected,
     GlobalMaxPool,
-    IntegerNetwork,
     Node,
     ShiftRelu,
+    same_padding,
 )
-from golden.reference import same_padding
 
 NodeKind = TypeVar("NodeKind", bound=Node)
 
@@ -287,8 +286,8 @@ def _check_chain(network: IntegerNetwork) -> None:
         node = network.nodes[place]
         if type(node) is not kind:
             raise ValueError(f"{node.name}: expected a {kind.kind} here, got a {node.kind}")
-        if node.input != expected_input:
-            raise ValueError(f"{node.name}.input: expected {expected_input}, got {node.input}")
+        if node.sources[0] != expected_input:
+            raise ValueError(f"{node.name}.input: expected {expected_input}, got {node.sources[0]}")
         expected_input = node.name
     if len(network.nodes) > len(_ARCHITECTURE):
         extra = network.nodes[len(_ARCHITECTURE)]

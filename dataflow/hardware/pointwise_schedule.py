@@ -20,7 +20,8 @@ from dataflow.hardware.loop_orders import (
     traffic,
     walk,
 )
-from golden.network import IntegerNetwork, Node
+from golden.network import IntegerNetwork
+from golden.nodes import Node
 from golden.reference import Integers
 
 # The registers that a value passes, a cycle each: input (with the weight), product, output.
@@ -150,8 +151,8 @@ def beat_interval(network: IntegerNetwork, node: Node) -> int:
     A channel takes one cycle for each position of the feature map that the max-pool before `node`
     reduces, if the layers before it have a multiplier for each weight of a window.
     """
-    pool = network.node(node.input)
-    time, coefficient, _ = network.shapes[pool.input]
+    pool = network.node(node.sources[0])
+    time, coefficient, _ = network.shapes[pool.sources[0]]
     return time * coefficient
 
 

@@ -17,7 +17,8 @@ from dataflow.hardware.pointwise_schedule import FULLY_CONNECTED_REGISTERS, INPU
 from dataflow.ranges.intervals import Ranges, interval_bounds
 from dataflow.widths.signal_widths import LayerWidths, SignalWidth, layer_widths, widths_of_layer
 from golden.integer_math import unsigned_bits
-from golden.network import INPUT_NAME, Convolution, IntegerNetwork, ShiftRelu
+from golden.network import INPUT_NAME, IntegerNetwork
+from golden.nodes import Convolution, ShiftRelu
 
 Parameters = dict[str, int | str]
 

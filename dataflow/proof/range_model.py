@@ -22,16 +22,16 @@ import numpy.typing as npt
 from dataflow.proof.integer_program import Program
 from dataflow.ranges.accumulation import initial_sum, tap_weights
 from dataflow.ranges.intervals import Box
-from golden.network import (
-    INPUT_NAME,
+from golden.network import INPUT_NAME, IntegerNetwork
+from golden.nodes import (
     DepthwiseConvolution,
     FullyConnected,
     GlobalMaxPool,
-    IntegerNetwork,
     ShiftRelu,
     WeightedNode,
+    same_padding,
 )
-from golden.reference import Integers, same_padding
+from golden.reference import Integers
 
 Index = tuple[int, ...]  # of an element of a feature map, channel last
 

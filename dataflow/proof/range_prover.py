@@ -65,7 +65,8 @@ from dataflow.ranges.intervals import (
     interval_bounds,
     part_name,
 )
-from golden.network import INPUT_NAME, GlobalMaxPool, IntegerNetwork, Node, WeightedNode
+from golden.network import INPUT_NAME, IntegerNetwork
+from golden.nodes import GlobalMaxPool, Node, WeightedNode
 
 # Up to this many shifted or pooled elements before a sum, its programs are solved to the end.
 EXACT_DEPTH = 200
@@ -216,7 +217,7 @@ class _Prover:
             earlier = self.network.node(name)
             if isinstance(earlier, GlobalMaxPool):
                 return frozenset([name])
-            name = earlier.input
+            name = earlier.sources[0]
         return frozenset([node.input])
 
     def _tighten(self, node: WeightedNode, results: list[SumBounds]) -> None:
@@ -290,7 +291,7 @@ class _Prover:
 
     def _inherited(self, node: Node, end: str) -> tuple[str, ...]:
         channels = self.network.shapes[node.name][-1]
-        methods = self.methods[node.input, end]
+        methods = self.methods[node.sources[0], end]
         return methods if len(methods) == channels else (CONSTANT,) * channels
 
     def _map(

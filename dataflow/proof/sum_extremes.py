@@ -20,7 +20,8 @@ from dataflow.ranges.accumulation import initial_sum, tap_weights
 from dataflow.ranges.intervals import Box, bound_taps
 from golden import reference
 from golden.integer_math import signed_bits
-from golden.network import INPUT_NAME, IntegerNetwork, Node, WeightedNode
+from golden.network import INPUT_NAME, IntegerNetwork
+from golden.nodes import Node, WeightedNode
 
 # Branches of a certificate: for the solver's own bound, and for the width.
 _FEW_BRANCHES, _MANY_BRANCHES = 20, 2_000
@@ -254,7 +255,7 @@ class _Signatures:
             return "pixel", int(box.low[index]), int(box.high[index])
         node = self._network.node(name)
         sources = _sources(self._network, node, index)
-        numbers = tuple(self.of(node.input, source) if source else None for source in sources)
+        numbers = tuple(self.of(node.sources[0], source) if source else None for source in sources)
         return name, index[-1], numbers
 
 
@@ -262,10 +263,10 @@ def _sources(network: IntegerNetwork, node: Node, index: Index) -> Iterator[Inde
     """Yield what an element of a node's output reads."""
     if isinstance(node, WeightedNode):
         yield from tap_sources(network, node, index)
-    elif network.shapes[node.name] == network.shapes[node.input]:
+    elif network.shapes[node.name] == network.shapes[node.sources[0]]:
         yield index
     else:
-        positions = network.shapes[node.input][:-1]
+        positions = network.shapes[node.sources[0]][:-1]
         yield from ((*position, index[-1]) for position in np.ndindex(*positions))
 
 
@@ -275,8 +276,8 @@ def _elements_before(
     """Collect the outputs of nodes without weights that an element depends on."""
     node = network.node(name)
     for source in _sources(network, node, index):
-        if source and node.input != INPUT_NAME and (node.input, source) not in seen:
-            if not isinstance(network.node(node.input), WeightedNode):
-                seen.add((node.input, source))
-            _elements_before(network, node.input, source, seen)
+        if source and node.sources[0] != INPUT_NAME and (node.sources[0], source) not in seen:
+            if not isinstance(network.node(node.sources[0]), WeightedNode):
+                seen.add((node.sources[0], source))
+            _elements_before(network, node.sources[0], source, seen)
     return seen

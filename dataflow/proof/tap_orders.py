@@ -19,7 +19,8 @@ from dataflow.proof.sum_extremes import SumBounds, SumTask
 from dataflow.ranges.accumulation import TapOrder, initial_sum, tap_inputs, tap_weights
 from golden import reference
 from golden.integer_math import signed_bits
-from golden.network import INPUT_NAME, IntegerNetwork, WeightedNode
+from golden.network import INPUT_NAME, IntegerNetwork
+from golden.nodes import WeightedNode
 from golden.reference import Integers
 
 _ATTEMPTS = 6

@@ -18,18 +18,18 @@ import numpy.typing as npt
 
 from dataflow.ranges.intervals import Box
 from golden import reference
-from golden.network import (
-    INPUT_NAME,
+from golden.network import INPUT_NAME, IntegerNetwork
+from golden.nodes import (
     Convolution,
     DepthwiseConvolution,
     FullyConnected,
     GlobalMaxPool,
-    IntegerNetwork,
     Node,
     ShiftRelu,
     WeightedNode,
+    same_padding,
 )
-from golden.reference import Integers, same_padding
+from golden.reference import Integers
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -69,8 +69,8 @@ class Goal:
         weights[:, self.taps :] = 0
         last = replace(self.node, weights=weights.reshape(self.node.weights.shape))
         nodes: list[Node] = [last]
-        while nodes[0].input != INPUT_NAME:
-            nodes.insert(0, self.network.node(nodes[0].input))
+        while nodes[0].sources[0] != INPUT_NAME:
+            nodes.insert(0, self.network.node(nodes[0].sources[0]))
         return tuple(nodes)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from golden.network import DepthwiseConvolution, FullyConnected, WeightedNode
+from golden.nodes import DepthwiseConvolution, FullyConnected, WeightedNode
 from golden.reference import Integers, windows
 
 
@@ -32,7 +32,7 @@ def tap_inputs(node: WeightedNode, values: Integers) -> Integers:
     """
     if isinstance(node, FullyConnected):
         return values.reshape(values.shape[0], -1, 1)
-    patches = windows(values, node.weights.shape[1:3], node.stride, node.padding)  # N T C kh kw ch
+    patches = windows(values, node.windows)  # N T C kh kw ch
     rows = patches.shape[0] * patches.shape[1] * patches.shape[2]
     if isinstance(node, DepthwiseConvolution):
         return patches.reshape(rows, -1, patches.shape[5])
@@ -46,6 +46,6 @@ def tap_weights(node: WeightedNode) -> Integers:
 
 def initial_sum(node: WeightedNode) -> Integers:
     """Return what the accumulator holds before the first tap, int64 `(output channels,)`."""
-    if isinstance(node, FullyConnected):
-        return node.biases.astype(np.int64)
-    return np.zeros(node.weights.shape[0], np.int64)
+    if node.biases is None:
+        return np.zeros(node.weights.shape[0], np.int64)
+    return node.biases.astype(np.int64)

@@ -22,17 +22,8 @@ import numpy.typing as npt
 from dataflow.ranges.accumulation import initial_sum, tap_inputs, tap_weights
 from golden.archive import read_only
 from golden.integer_math import floor_shift, relu, signed_bits
-from golden.network import (
-    INPUT_MAX,
-    INPUT_MIN,
-    INPUT_NAME,
-    FullyConnected,
-    GlobalMaxPool,
-    IntegerNetwork,
-    Node,
-    ShiftRelu,
-    WeightedNode,
-)
+from golden.network import INPUT_MAX, INPUT_MIN, INPUT_NAME, IntegerNetwork
+from golden.nodes import FullyConnected, GlobalMaxPool, Node, ShiftRelu, WeightedNode
 from golden.reference import Integers
 
 
@@ -196,7 +187,7 @@ def _propagate(
     boxes = {INPUT_NAME: input_box(network, input_range)}
     ranges = constant_ranges(network)
     for node in network.nodes:
-        box = boxes[node.input]
+        box = boxes[node.sources[0]]
         if isinstance(node, WeightedNode):
             products, sums = zip(*bound_taps(node, box), strict=True)
             for part, parts in (("product", products), ("partial_sum", sums)):

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from dataflow.ranges.accumulation import initial_sum, tap_inputs, tap_weights
 from dataflow.ranges.intervals import part_name
 from golden import reference
-from golden.network import INPUT_NAME, IntegerNetwork, WeightedNode
+from golden.network import INPUT_NAME, IntegerNetwork
+from golden.nodes import WeightedNode
 from golden.reference import Integers
 
 

@@ -24,7 +24,8 @@ from dataclasses import dataclass
 from dataflow.ranges.accumulation import tap_weights
 from dataflow.ranges.intervals import ChannelRange, Ranges, part_name
 from dataflow.widths.signal_widths import LayerWidths, widths_of_layer
-from golden.network import DepthwiseConvolution, IntegerNetwork, WeightedNode
+from golden.network import IntegerNetwork
+from golden.nodes import DepthwiseConvolution, WeightedNode
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,11 @@ import numpy.typing as npt
 
 from dataflow.ranges.intervals import Ranges, interval_bounds
 from golden.integer_math import WEIGHT_MIN
-from golden.network import (
+from golden.network import IntegerNetwork
+from golden.nodes import (
     Convolution,
     DepthwiseConvolution,
     FullyConnected,
-    IntegerNetwork,
     Node,
     ShiftRelu,
     WeightedNode,
@@ -60,7 +60,7 @@ class LargerShift:
     def _changed(self, node: Node) -> Node:
         if isinstance(node, ShiftRelu) and node.name in (self.node, self.smaller):
             return replace(node, shift=node.shift + (1 if node.name == self.node else -1))
-        if isinstance(node, FullyConnected) and self.smaller is None:
+        if isinstance(node, FullyConnected) and self.smaller is None and node.biases is not None:
             return replace(node, biases=node.biases >> 1)
         return node
 
@@ -151,8 +151,8 @@ def _mapped(network: IntegerNetwork, change: Callable[[Node], Node]) -> IntegerN
 
 def _check_chain(network: IntegerNetwork) -> None:
     for before, node in zip(network.nodes, network.nodes[1:], strict=False):
-        if node.input != before.name:
-            raise ValueError(f"{node.name}.input: expected {before.name}, got {node.input}")
+        if node.sources[0] != before.name:
+            raise ValueError(f"{node.name}.input: expected {before.name}, got {node.sources[0]}")
 
 
 def _pairs(network: IntegerNetwork) -> Iterator[tuple[WeightedNode, Mixer]]:

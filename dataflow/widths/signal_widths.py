@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from dataflow.ranges.intervals import ChannelRange, Ranges, constant_ranges, part_name
 from golden.integer_math import unsigned_bits
-from golden.network import FullyConnected, IntegerNetwork, Node, WeightedNode
+from golden.network import IntegerNetwork
+from golden.nodes import FullyConnected, Node, WeightedNode
 
 # Which hardware a signal sizes, by its role in the layer.
 UNITS = {
@@ -131,7 +132,7 @@ def _followers(network: IntegerNetwork, node: Node) -> tuple[Node, ...]:
     reached = {node.name}
     followers = []
     for later in network.nodes:
-        if later.input in reached and not isinstance(later, WeightedNode):
+        if later.sources[0] in reached and not isinstance(later, WeightedNode):
             reached.add(later.name)
             followers.append(later)
     return tuple(followers)

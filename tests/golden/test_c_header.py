@@ -13,14 +13,8 @@ from hypothesis import given, settings
 
 from golden.axes import array_axes, named_arrays
 from golden.c_header import parse_header, read_header, weight_header
-from golden.network import (
-    Convolution,
-    DepthwiseConvolution,
-    FeatureSettings,
-    FullyConnected,
-    IntegerNetwork,
-    ShiftRelu,
-)
+from golden.network import FeatureSettings, IntegerNetwork
+from golden.nodes import Convolution, DepthwiseConvolution, FullyConnected, ShiftRelu
 from tests.networks import networks, random_network
 
 FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wunused-const-variable=2")

@@ -19,15 +19,12 @@ import pytest
 from hypothesis import given, settings
 
 from golden import archive, reference
-from golden.network import (
-    INPUT_NAME,
-    KIND,
+from golden.network import INPUT_NAME, KIND, FeatureSettings, IntegerNetwork
+from golden.nodes import (
     Convolution,
     DepthwiseConvolution,
-    FeatureSettings,
     FullyConnected,
     GlobalMaxPool,
-    IntegerNetwork,
     Node,
     ShiftRelu,
 )

@@ -12,13 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from golden import reference
-from golden.network import (
+from golden.network import FeatureSettings, IntegerNetwork
+from golden.nodes import (
     Convolution,
     DepthwiseConvolution,
-    FeatureSettings,
     FullyConnected,
     GlobalMaxPool,
-    IntegerNetwork,
     Node,
     ShiftRelu,
 )

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from dataflow.ranges.intervals import magnitude_bound
 from golden import reference
-from golden.network import INPUT_NAME, FeatureSettings, FullyConnected, IntegerNetwork
+from golden.network import INPUT_NAME, FeatureSettings, IntegerNetwork
+from golden.nodes import FullyConnected
 from quant_models.ds_cnn import (
     CONV_1,
     DEFAULT_MODEL_SIZE_INFO,

@@ -29,9 +29,7 @@ class Model:
     def windows(self, fingerprints: Integers) -> Integers:
         """Return the windows `(N, position, tap)` of fingerprints `(N, time, coefficient)`."""
         node = self.convolution
-        found = reference.windows(
-            fingerprints[..., np.newaxis], node.weights.shape[1:3], node.stride, node.padding
-        )
+        found = reference.windows(fingerprints[..., np.newaxis], node.windows)
         return found.reshape(len(found), -1, node.weights[0].size)
 
     def sums(self, fingerprints: Integers) -> Integers:

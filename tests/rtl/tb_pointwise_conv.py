@@ -12,7 +12,8 @@ import numpy as np
 from dataflow.hardware.loop_orders import INPUT_STATIONARY, LayerSize, walk
 from dataflow.hardware.pointwise_schedule import FILL_CYCLES, compare_orders, timeline
 from golden import reference
-from golden.network import Convolution, IntegerNetwork, ShiftRelu
+from golden.network import IntegerNetwork
+from golden.nodes import Convolution, ShiftRelu
 from tests.rtl.bench import (
     FrameBench,
     Integers,

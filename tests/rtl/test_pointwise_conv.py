@@ -18,7 +18,8 @@ import pytest
 from dataflow.hardware.rtl_parameters import pointwise_layer, pointwise_parameters
 from golden import reference
 from golden.cases import read_cases
-from golden.network import Convolution, DepthwiseConvolution, IntegerNetwork
+from golden.network import IntegerNetwork
+from golden.nodes import Convolution, DepthwiseConvolution
 from golden.reference import Integers
 from scripts.console.places import REPOSITORY, RTL_FOLDER
 from scripts.simulation.rtl_simulation import (

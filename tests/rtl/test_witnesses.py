@@ -29,7 +29,8 @@ from golden import reference
 from golden.cases import read_cases
 from golden.comparison import Mismatch
 from golden.integer_math import signed_bits
-from golden.network import IntegerNetwork, ShiftRelu, WeightedNode
+from golden.network import IntegerNetwork
+from golden.nodes import ShiftRelu, WeightedNode
 from scripts.console.places import REPOSITORY
 from scripts.simulation.accelerator_simulation import AcceleratorSimulator
 from scripts.simulation.rtl_comparison import compare, compare_chunk

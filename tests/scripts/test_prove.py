@@ -15,7 +15,7 @@ import pytest
 
 from dataflow.hardware.rtl_parameters import pointwise_layer
 from dataflow.ranges.intervals import interval_bounds
-from golden.network import Convolution, DepthwiseConvolution
+from golden.nodes import Convolution, DepthwiseConvolution
 from scripts import prove
 from scripts.console.command_line import run_command
 from scripts.formal import proof_plan, solver

@@ -22,7 +22,8 @@ from dataflow.hardware.accelerator import (
 from dataflow.hardware.rtl_parameters import accelerator_header
 from dataflow.proof.range_store import PROVEN, ChosenRanges
 from dataflow.ranges.intervals import interval_bounds
-from golden.network import FullyConnected, GlobalMaxPool, IntegerNetwork, Node, ShiftRelu
+from golden.network import IntegerNetwork
+from golden.nodes import FullyConnected, GlobalMaxPool, Node, ShiftRelu
 from tests.networks import random_network
 
 

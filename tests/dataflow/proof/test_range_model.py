@@ -8,7 +8,8 @@ import pytest
 from dataflow.proof.range_model import Target, extreme
 from dataflow.ranges.intervals import Box, element_bounds
 from golden import reference
-from golden.network import INPUT_NAME, FullyConnected, IntegerNetwork, ShiftRelu
+from golden.network import INPUT_NAME, IntegerNetwork
+from golden.nodes import FullyConnected, ShiftRelu
 from tests.networks import features_for, label_names, random_network
 
 NETWORK = random_network(1, filters=2, outputs=2)

@@ -10,14 +10,8 @@ from dataflow.proof.range_prover import prove_ranges
 from dataflow.ranges.intervals import interval_bounds
 from dataflow.ranges.observed import observe
 from golden.integer_math import signed_bits
-from golden.network import (
-    INPUT_NAME,
-    Convolution,
-    DepthwiseConvolution,
-    FullyConnected,
-    IntegerNetwork,
-    ShiftRelu,
-)
+from golden.network import INPUT_NAME, IntegerNetwork
+from golden.nodes import Convolution, DepthwiseConvolution, FullyConnected, ShiftRelu
 from tests.networks import features_for, label_names, random_network
 
 SHAPE = (2, 11)

@@ -20,13 +20,12 @@ from dataflow.ranges.intervals import (
 )
 from golden import reference
 from golden.integer_math import signed_bits
-from golden.network import (
-    INPUT_NAME,
+from golden.network import INPUT_NAME, IntegerNetwork
+from golden.nodes import (
     Convolution,
     DepthwiseConvolution,
     FullyConnected,
     GlobalMaxPool,
-    IntegerNetwork,
     Node,
     ShiftRelu,
 )

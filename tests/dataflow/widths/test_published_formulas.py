@@ -20,14 +20,8 @@ from dataflow.widths.published_formulas import (
 )
 from dataflow.widths.signal_widths import layer_widths
 from golden import reference
-from golden.network import (
-    INPUT_NAME,
-    Convolution,
-    DepthwiseConvolution,
-    FullyConnected,
-    IntegerNetwork,
-    ShiftRelu,
-)
+from golden.network import INPUT_NAME, IntegerNetwork
+from golden.nodes import Convolution, DepthwiseConvolution, FullyConnected, ShiftRelu
 from tests.networks import features_for, label_names, networks_with_fingerprints, random_network
 from tests.plain_loops import extremes
 

@@ -16,7 +16,8 @@ from dataflow.widths.shrinking import (
     without_channels,
 )
 from golden import reference
-from golden.network import IntegerNetwork, Node, ShiftRelu, WeightedNode
+from golden.network import IntegerNetwork
+from golden.nodes import Node, ShiftRelu, WeightedNode
 from tests.networks import random_fingerprints, random_network
 
 INPUTS = random_fingerprints(3, 20)

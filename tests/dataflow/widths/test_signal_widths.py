@@ -6,15 +6,8 @@ from hypothesis import given
 
 from dataflow.ranges.intervals import ChannelRange, constant_ranges, interval_bounds
 from dataflow.widths.signal_widths import LayerWidths, SignalWidth, layer_widths, widths_of_layer
-from golden.network import (
-    INPUT_NAME,
-    Convolution,
-    DepthwiseConvolution,
-    FullyConnected,
-    GlobalMaxPool,
-    IntegerNetwork,
-    ShiftRelu,
-)
+from golden.network import INPUT_NAME, IntegerNetwork
+from golden.nodes import Convolution, DepthwiseConvolution, FullyConnected, GlobalMaxPool, ShiftRelu
 from tests.networks import features_for, networks, random_network
 
 

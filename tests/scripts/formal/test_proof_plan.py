@@ -11,7 +11,7 @@ import pytest
 from dataflow.hardware.accelerator import BALANCED, FAST, SMALL, Accelerator, Configuration
 from dataflow.hardware.rtl_parameters import module_parameters, pointwise_layer
 from dataflow.ranges.intervals import interval_bounds
-from golden.network import Convolution, DepthwiseConvolution
+from golden.nodes import Convolution, DepthwiseConvolution
 from scripts.formal import proof_plan, solver
 from scripts.formal.proof_plan import Proof
 from tests.networks import random_network
