@@ -1,4 +1,4 @@
-"""`cases.npz`: real fingerprints with their labels and the logits that the network must give."""
+"""`cases.npz`: inputs of a network with their labels and the logits that the network must give."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from golden import archive, reference
-from golden.network import INPUT_MAX, INPUT_MIN, IntegerNetwork
+from golden.network import IntegerNetwork
 
 KIND = "golden cases"
 
@@ -20,8 +20,9 @@ KIND = "golden cases"
 class Cases:
     """N clips for the network with this digest; validated and read-only.
 
-    `fingerprints` int8 `(N, time, coefficient)` in -32..31; `label_indices` int64 `(N,)`, what was
-    said, an index into `labels`; `logits` int64 `(N, label)`, as the reference gives them.
+    `fingerprints` int8 `(N, *input shape)`, as they are fed to the network; `label_indices` int64
+    `(N,)`, what was said, an index into `labels`; `logits` int64 `(N, label)`, as the reference
+    gives them.
 
     Raises ValueError or TypeError, naming the field, when anything does not hold.
     """
@@ -33,15 +34,15 @@ class Cases:
     logits: npt.NDArray[np.int64]
 
     def __post_init__(self) -> None:
-        count = len(self.fingerprints) if np.ndim(self.fingerprints) else 0
+        axes = np.ndim(self.fingerprints)
+        count = len(self.fingerprints) if axes else 0
         expected: dict[str, tuple[type[np.signedinteger[Any]], tuple[int | None, ...]]] = {
-            "fingerprints": (np.int8, (count, None, None)),
+            "fingerprints": (np.int8, (count, *[None] * min(max(axes - 1, 1), 3))),
             "label_indices": (np.int64, (count,)),
             "logits": (np.int64, (count, len(self.labels))),
         }
         for field, (dtype, shape) in expected.items():
             object.__setattr__(self, field, _checked(field, getattr(self, field), dtype, shape))
-        _expect_range("fingerprints", self.fingerprints, INPUT_MIN, INPUT_MAX)
         _expect_range("label_indices", self.label_indices, 0, len(self.labels) - 1)
 
     @property
@@ -66,7 +67,7 @@ class Cases:
 def make_cases(
     network: IntegerNetwork, fingerprints: npt.NDArray[Any], label_indices: npt.NDArray[Any]
 ) -> Cases:
-    """Compute the logits of `fingerprints` `(N, time, coefficient)` with the reference."""
+    """Compute the logits of `fingerprints` `(N, *input shape)` with the reference."""
     logits = reference.run(network, fingerprints).logits
     return Cases(network.digest, network.labels, fingerprints, label_indices, logits)
 
@@ -85,6 +86,11 @@ def read_cases(path: Path, network: IntegerNetwork | None = None) -> Cases:
         raise ValueError(
             f"{path}: expected cases of the network {network.digest}, got {cases.network_digest}"
         )
+    if network is not None:
+        try:
+            reference.check_fingerprints(network, cases.fingerprints)
+        except ValueError as error:
+            raise ValueError(f"{path}: not valid golden cases: {error}") from error
     return cases
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,10 @@ _BANNER = """\
 # To read this file with NumPy:
 #
 """
+_CENTRED = """\
+# Layers of 8 bits are centred: to value + zero point corresponds what TensorFlow Lite holds.
+# zero points: """
+_ZERO_POINTS = re.compile(r"# zero points: ((?:[a-z][a-z0-9_]* -?[0-9]{1,10}(?:, |$))+)")
 _TITLE = re.compile(r"# layer (\S+) shape ([1-9]\d*(?: [1-9]\d*)*) axes (\S+(?: \S+)*)")
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 _FACTS = {
@@ -50,6 +54,7 @@ class Dump:
     """One clip: the network's digest, its number in `cases.npz`, its label, the answer, all layers.
 
     `layers` are int64, without a batch axis, in the order of the network, the fingerprint first.
+    `zero_points` are those of centred layers that are not 0.
     """
 
     digest: str
@@ -57,6 +62,7 @@ class Dump:
     label: str
     answer: str
     layers: Layers
+    zero_points: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def logits(self) -> npt.NDArray[Any]:
@@ -68,13 +74,17 @@ def compare_dumps(expected: Dump, found: Dump) -> Comparison:
     for key, ours, theirs in zip(_FACTS, _facts(expected), _facts(found), strict=True):
         if ours != theirs and key != "layers":  # which layer is missing says more than how many
             raise Mismatch(f"{key}: expected {ours}, got {theirs}")
+    if dict(expected.zero_points) != dict(found.zero_points):
+        raise Mismatch(
+            f"zero points: expected {dict(expected.zero_points)}, got {dict(found.zero_points)}"
+        )
     return compare(expected.layers, found.layers)
 
 
 def dump_clip(
     network: IntegerNetwork, fingerprint: npt.NDArray[Any], clip: int, label_index: int
 ) -> Dump:
-    """Compute the dump of one `(time, coefficient)` fingerprint with the reference."""
+    """Compute the dump of one fingerprint, of the network's input shape, with the reference."""
     result = reference.run(network, fingerprint[np.newaxis])
     return Dump(
         digest=network.digest,
@@ -82,6 +92,7 @@ def dump_clip(
         label=network.labels[label_index],
         answer=network.labels[int(result.label_indices[0])],
         layers={name: read_only(layer[0]) for name, layer in result.layers.items()},
+        zero_points={name: point for name, point in network.zero_points.items() if point},
     )
 
 
@@ -89,6 +100,9 @@ def dump_text(dump: Dump) -> str:
     """Return the text of a golden vector file; equal dumps give equal text."""
     lines = [_BANNER + "".join(f"#     {line}\n" for line in READ_WITH_NUMPY.splitlines()) + "#"]
     lines += [f"# {key}: {value}" for key, value in zip(_FACTS, _facts(dump), strict=True)]
+    if dump.zero_points:
+        pairs = (f"{name} {point}" for name, point in dump.zero_points.items())
+        lines += ["#", _CENTRED + ", ".join(pairs)]
     for name, layer in dump.layers.items():
         sizes, axes = " ".join(map(str, layer.shape)), " ".join(layer_axes(layer.ndim))
         lines += ["", f"# layer {name} shape {sizes} axes {axes}"]
@@ -103,6 +117,7 @@ def parse_dump(text: str, source: str = "dump") -> Dump:
     if not starts:
         raise ValueError(f"{source}: expected golden vectors, found no layer")
     facts = _parse_facts(source, lines[: starts[0]])
+    zero_points = _parse_zero_points(lines[: starts[0]])
     layers: dict[str, npt.NDArray[Any]] = {}
     for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
         name, layer = _parse_layer(source, start + 1, lines[start:end])
@@ -114,7 +129,7 @@ def parse_dump(text: str, source: str = "dump") -> Dump:
     digest, clip, label, answer, count = (facts[key] for key in _FACTS)
     if len(layers) != int(count) or not text.endswith("\n"):
         raise ValueError(f"{source}: expected {count} whole layers, found a truncated file")
-    return Dump(digest, int(clip), label, answer, layers)
+    return Dump(digest, int(clip), label, answer, layers, zero_points)
 
 
 def read_dump(path: Path) -> Dump:
@@ -139,6 +154,12 @@ def _parse_facts(source: str, lines: Sequence[str]) -> dict[str, str]:
             )
         facts[key] = matches[0][1]
     return facts
+
+
+def _parse_zero_points(lines: Sequence[str]) -> dict[str, int]:
+    found = [match[1] for line in lines if (match := _ZERO_POINTS.fullmatch(line))]
+    pairs = (pair.split() for pair in ", ".join(found).split(", ") if pair)
+    return {name: int(point) for name, point in pairs}
 
 
 def _number_lines(layer: npt.NDArray[Any]) -> list[str]:

@@ -53,8 +53,8 @@ def export_network(
 ) -> Export:
     """Build every artefact of a network; the same arguments give the same bytes.
 
-    `fingerprints` are integers `(N, time, coefficient)` in -32..31, `label_indices` `(N,)` what was
-    said. `1.txt` and on are the `dumped_clips`.
+    `fingerprints` are integers `(N, *input shape)` that the network takes, `label_indices` `(N,)`
+    what was said. `1.txt` and on are the `dumped_clips`.
 
     Raises ValueError or TypeError for fingerprints or labels that do not fit the network.
     """

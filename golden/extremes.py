@@ -50,7 +50,7 @@ class Extremes:
 def measure_extremes(
     network: IntegerNetwork, fingerprints: npt.NDArray[Any], label_indices: npt.NDArray[Any]
 ) -> Extremes:
-    """Return the extremes of every layer for each fingerprint `(N, time, coefficient)`.
+    """Return the extremes of every layer for each fingerprint `(N, *input shape)`.
 
     The values are those of the reference. Raises ValueError or TypeError as it does.
     """

@@ -26,7 +26,10 @@ from golden.integer_math import signed_limits
 from golden.nodes import (
     LATER_FIELDS,
     NODE_KINDS,
+    AveragePool,
+    KeepsValues,
     Node,
+    Requantise,
     Shape,
     WeightedNode,
     arrays_of,
@@ -229,9 +232,31 @@ class IntegerNetwork:
         return reach
 
     @cached_property
+    def multiplications(self) -> Mapping[str, int]:
+        """Multiplications of weights for one input, by weighted node; padding zeros are counted."""
+        return {
+            node.name: math.prod(self.shapes[node.name]) * node.weights[0].size
+            for node in self.weighted_nodes
+        }
+
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the canonical bytes: the identity of this network."""
         return archive.digest_of(KIND, self._description(), self._arrays())
+
+    @cached_property
+    def zero_points(self) -> Mapping[str, int]:
+        """Zero point of every centred layer, the input included: `q = value + zero_point`.
+
+        Sums have none, and layers of floor-shift networks have none or 0.
+        """
+        known = {INPUT_NAME: self.input_format.zero_point}
+        for node in self.nodes:
+            if isinstance(node, Requantise | AveragePool):
+                known[node.name] = node.zero_point
+            elif isinstance(node, KeepsValues) and node.sources[0] in known:
+                known[node.name] = known[node.sources[0]]
+        return known
 
     @property
     def output_name(self) -> str:

@@ -439,6 +439,7 @@ class Reshape(_OneInput):
 
 WeightedNode = Convolution | DepthwiseConvolution | FullyConnected
 PoolNode = MaxPool | AveragePool
+KeepsValues = MaxPool | GlobalMaxPool | Pad | Reshape  # gives values of its input, or zeros
 NODE_KINDS: Mapping[str, type[Node]] = {
     node.kind: node
     for node in (

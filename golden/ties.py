@@ -2,11 +2,13 @@
 
 The lowest index wins (`golden.reference`). Real clips hardly ever tie, so whoever takes the last of
 equals computes the same as the reference on all of them; these inputs tell the two apart. They are
-looked for among fingerprints in which hardly a number is not 0, always the same ones.
+looked for among fingerprints in which hardly a number is not 0, always the same ones. In networks
+whose zero point is another, that number takes the place of 0.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,12 +17,13 @@ import numpy.typing as npt
 
 from golden import reference
 from golden.cases import Cases, make_cases, read_cases
-from golden.network import INPUT_MAX, INPUT_MIN, IntegerNetwork
+from golden.network import IntegerNetwork
 from golden.reference import Integers
 
 FILE_NAME = "ties.npz"
 MOST = 64  # ties that are kept
 PAIRED = 20_000  # fingerprints with two numbers that are tried if no other has a tie
+WORK = 1_500_000_000  # multiplications after which a search ends: large networks try fewer
 _BATCH = 1_000
 
 
@@ -44,22 +47,25 @@ def find_ties(network: IntegerNetwork) -> Cases:
     """Return up to `MOST` cases whose largest logit comes more than once; labels are the answers.
 
     Fingerprints with at most one number that is not 0 are tried all; if none has a tie, `PAIRED`
-    with two, drawn from a fixed seed. The cases start with one of each set of labels that tie.
+    with two, drawn from a fixed seed. What is more than `WORK` is left out: all of the first kind,
+    the rest of the second. The cases start with one of each set of labels that tie.
     """
-    for candidates in (_single(network), _pairs(network)):
-        found = [_ties_among(network, batch) for batch in candidates]
-        ties, logits = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        if len(ties):
-            break
+    singles, pairs = _counts(network)
+    found = [_ties_among(network, batch) for batch in _single(network)] if singles else []
+    if not any(len(ties) for ties, _ in found):
+        found = [_ties_among(network, batch) for batch in _pairs(network, pairs)]
+    ties, logits = (np.concatenate(parts) for parts in zip(*found, strict=True))
     chosen = _in_turn(logits)[:MOST]
     return make_cases(network, ties[chosen], np.argmax(logits[chosen], axis=1))
 
 
-def count_text(ties: Cases) -> str:
+def count_text(network: IntegerNetwork, ties: Cases) -> str:
     """Say how many ties there are, or how far they were looked for in vain."""
     if len(ties.fingerprints):
         return f"{len(ties.fingerprints)} ties of the largest logit"
-    return f"no tie of the largest logit, in all inputs of one number and {PAIRED:,} of two"
+    singles, pairs = _counts(network)
+    first = "all inputs of one number and " if singles else ""
+    return f"no tie of the largest logit, in {first}{pairs:,} inputs of two numbers"
 
 
 def has_tie(logits: Integers) -> npt.NDArray[np.bool_]:
@@ -92,24 +98,36 @@ def _in_turn(logits: Integers) -> list[int]:
     return [clip for _, clip in sorted(turns)]
 
 
+def _counts(network: IntegerNetwork) -> tuple[int, int]:
+    """Return how many fingerprints of one number and of two are tried."""
+    limit = max(WORK // sum(network.multiplications.values()), 1)
+    values = network.input_format.high - network.input_format.low
+    singles = 1 + values * math.prod(network.input_shape)
+    return (singles if singles <= limit else 0), min(PAIRED, limit)
+
+
 def _single(network: IntegerNetwork) -> Iterator[npt.NDArray[np.int8]]:
     """Yield every fingerprint with at most one number that is not 0, place by place."""
-    values = [value for value in range(INPUT_MIN, INPUT_MAX + 1) if value]
-    size = int(np.prod(network.input_shape))
-    yield np.zeros((1, *network.input_shape), np.int8)
-    for place in range(size):
-        batch = np.zeros((len(values), size), np.int8)
-        batch[:, place] = values
-        yield batch.reshape(-1, *network.input_shape)
+    form = network.input_format
+    values = [value for value in range(form.low, form.high + 1) if value != form.zero_point]
+    yield _blank(network, 1)
+    for place in range(math.prod(network.input_shape)):
+        batch = _blank(network, len(values))
+        batch.reshape(len(values), -1)[:, place] = values
+        yield batch
 
 
-def _pairs(network: IntegerNetwork) -> Iterator[npt.NDArray[np.int8]]:
+def _pairs(network: IntegerNetwork, count: int) -> Iterator[npt.NDArray[np.int8]]:
     """Yield fingerprints with two numbers, or fewer where they meet, always the same ones."""
     rng = np.random.default_rng(0)
-    size = int(np.prod(network.input_shape))
-    rows = np.arange(_BATCH)[:, np.newaxis]
-    for _ in range(0, PAIRED, _BATCH):
-        batch = np.zeros((_BATCH, size), np.int8)
-        places = rng.integers(size, size=(_BATCH, 2))
-        batch[rows, places] = rng.integers(INPUT_MIN, INPUT_MAX + 1, (_BATCH, 2), np.int8)
-        yield batch.reshape(-1, *network.input_shape)
+    form = network.input_format
+    for start in range(0, count, _BATCH):
+        batch = _blank(network, min(_BATCH, count - start))
+        places = rng.integers(math.prod(network.input_shape), size=(len(batch), 2))
+        numbers = rng.integers(form.low, form.high + 1, (len(batch), 2), np.int8)
+        np.put_along_axis(batch.reshape(len(batch), -1), places, numbers, axis=1)
+        yield batch
+
+
+def _blank(network: IntegerNetwork, count: int) -> npt.NDArray[np.int8]:
+    return np.full((count, *network.input_shape), network.input_format.zero_point, np.int8)

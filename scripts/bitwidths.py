@@ -57,7 +57,7 @@ def main() -> None:
     paths |= {vectors / name: content for name, content in inputs.items()}
     files.write_together(paths)
     _print_report(flags.network, origin, made)
-    print(f"Golden cases: {count_text(ties)}")
+    print(f"Golden cases: {count_text(network, ties)}")
     print(f"Written to {folder}: {', '.join(contents)}")
     if inputs:
         print(f"Written to {vectors}: {', '.join(inputs)}")

@@ -219,7 +219,7 @@ def main() -> None:
     chosen = choose_ranges(flags.checkpoint, network, flags.widths, flags.cases)
     say(f"widths  {chosen.origin}")
     say(f"inputs  {', '.join(f'{len(some):,} {what}' for what, some in subject.inputs.items())}")
-    say(f"ties    {count_text(ties)}")
+    say(f"ties    {count_text(network, ties)}")
     accelerators = [accelerator_of(network, chosen, text) for text in flags.configs]
     designs = [_design(subject, accelerator) for accelerator in accelerators]
     rungs = []

@@ -10,13 +10,23 @@ import numpy.typing as npt
 from hypothesis import strategies as st
 
 from golden.integer_math import WEIGHT_MAX, WEIGHT_MIN
-from golden.network import INPUT_MAX, INPUT_MIN, INPUT_NAME, FeatureSettings, IntegerNetwork
+from golden.network import (
+    INPUT_MAX,
+    INPUT_MIN,
+    INPUT_NAME,
+    FeatureSettings,
+    InputFormat,
+    IntegerNetwork,
+)
 from golden.nodes import (
+    Add,
+    AveragePool,
     Convolution,
     DepthwiseConvolution,
     FullyConnected,
     GlobalMaxPool,
     Node,
+    Requantise,
     ShiftRelu,
 )
 
@@ -69,6 +79,35 @@ def tying_network(seed: int = 5) -> IntegerNetwork:
     return random_network(
         seed, 4, 3, input_shape=(10, 6), shifts=(3, 4, 4), weights=(-8, 8), biases=(-9, 9)
     )
+
+
+def eight_bit_network(seed: int = 0) -> IntegerNetwork:
+    """Return a small 8-bit network with a residual addition, zero points and both roundings."""
+    rng = np.random.default_rng(seed)
+
+    def scaled(name: str, source: str, channels: int, exponent: int, **values: Any) -> Requantise:
+        factors = rng.integers(2**30, 2**31, channels), np.full(channels, exponent)
+        return Requantise(name, source, *factors, **{"rounding": "twice", **values})
+
+    int32 = {"low": -(2**31), "high": 2**31 - 1}
+    first = _draw(rng, (-127, 127), (4, 3, 2, 1)), (2, 1), "SAME", _draw(rng, (-900, 900), (4,))
+    spread = _draw(rng, (-127, 127), (4, 3, 3, 1)), (1, 1), "SAME", _draw(rng, (-900, 900), (4,))
+    dense = _draw(rng, (-127, 127), (3, 4)), _draw(rng, (-900, 900), (3,))
+    nodes = (
+        Convolution("conv", INPUT_NAME, *first, weight_bits=8),
+        scaled("conv_q", "conv", 4, -8, zero_point=-128),
+        DepthwiseConvolution("dw", "conv_q", *spread, weight_bits=8),
+        scaled("dw_q", "dw", 4, -9, zero_point=17),
+        scaled("left", "conv_q", 1, -1, left_shift=20, **int32),
+        scaled("right", "dw_q", 1, 0, left_shift=20, **int32),
+        Add("sum", ("left", "right")),
+        scaled("sum_q", "sum", 1, -19, zero_point=-3),
+        AveragePool("mean", "sum_q", (5, 6), (5, 6), zero_point=-3),
+        FullyConnected("dense", "mean", *dense, weight_bits=8),
+        scaled("logits", "dense", 1, -6, rounding="once", zero_point=40),
+    )
+    form = InputFormat(-128, 127, 83, 0.5)
+    return IntegerNetwork(nodes, label_names(3), (10, 6), None, form, "litert")
 
 
 def with_depthwise_weights(network: IntegerNetwork, centre: int, around: int) -> IntegerNetwork:
@@ -129,9 +168,8 @@ def networks(draw: st.DrawFn) -> IntegerNetwork:
     _append_shift(draw, nodes)
     if draw(st.booleans()):
         kernel = (draw(st.integers(1, 3)), draw(st.integers(1, 3)))
-        source = draw(st.sampled_from([node.name for node in nodes]))  # not always the latest
         depthwise = _draw(rng, weights, (filters, *kernel, 1))
-        nodes.append(DepthwiseConvolution("depthwise", source, depthwise, draw(_strides)))
+        nodes.append(DepthwiseConvolution("depthwise", nodes[-1].name, depthwise, draw(_strides)))
         _append_shift(draw, nodes)
     if draw(st.booleans()):
         nodes.append(GlobalMaxPool("pool", nodes[-1].name))

@@ -12,6 +12,8 @@ import pytest
 
 from golden import archive, reference
 from golden.cases import KIND, Cases, make_cases, read_cases
+from golden.network import INPUT_NAME, InputFormat, IntegerNetwork
+from golden.nodes import FullyConnected
 from tests.networks import random_fingerprints, random_network
 
 NETWORK = random_network(4, filters=3, outputs=2)
@@ -58,10 +60,10 @@ def test_wider_integers_are_narrowed() -> None:
          "fingerprints: expected an array of integers, got float64"),
         ({"fingerprints": [[0]]}, TypeError,
          "fingerprints: expected an array of integers, got list"),
-        ({"fingerprints": FINGERPRINTS[0]}, ValueError,
-         "fingerprints: expected shape (30, 'any', 'any'), got (30, 10)"),
-        ({"fingerprints": np.full((20, 30, 10), 32)}, ValueError,
-         "fingerprints: expected integers in -32..31, got 32 at (0, 0, 0)"),
+        ({"fingerprints": FINGERPRINTS[:, 0, 0]}, ValueError,
+         "fingerprints: expected shape (20, 'any'), got (20,)"),
+        ({"fingerprints": FINGERPRINTS[np.newaxis, np.newaxis]}, ValueError,
+         "fingerprints: expected shape (1, 'any', 'any', 'any'), got (1, 1, 20, 30, 10)"),
         ({"fingerprints": np.full((20, 30, 10), 300)}, ValueError,
          "fingerprints: expected integers in -128..127, got 300 at (0, 0, 0)"),
         ({"label_indices": LABEL_INDICES[:19]}, ValueError,
@@ -84,6 +86,27 @@ def test_wrong_cases_are_refused(
 def test_fingerprints_that_the_network_does_not_accept_are_refused() -> None:
     with pytest.raises(ValueError, match=r"^fingerprints: expected shape \('N', 30, 10\)"):
         make_cases(NETWORK, FINGERPRINTS[:, :, :9], LABEL_INDICES)
+
+
+def test_stored_cases_that_the_network_does_not_accept_are_refused(tmp_path: Path) -> None:
+    outside = np.full((20, 30, 10), 32, np.int8)
+    cases = Cases(NETWORK.digest, NETWORK.labels, outside, LABEL_INDICES, np.zeros((20, 4), int))
+    (tmp_path / "cases.npz").write_bytes(cases.to_bytes())
+    message = r"not valid golden cases: fingerprints: expected integers in -32\.\.31, got 32 at"
+    with pytest.raises(ValueError, match=message):
+        read_cases(tmp_path / "cases.npz", NETWORK)
+
+
+def test_inputs_of_8_bits_and_of_any_shape_are_cases() -> None:
+    network = IntegerNetwork(
+        (FullyConnected("logits", INPUT_NAME, np.ones((2, 24), np.int8)),),
+        ("yes", "no"),
+        (2, 3, 4),
+        None,
+        InputFormat(-128, 127, 5),
+    )
+    inputs = np.full((3, 2, 3, 4), -128, np.int8)
+    assert make_cases(network, inputs, np.zeros(3, int)).logits.tolist() == [[-133 * 24] * 2] * 3
 
 
 def test_cases_of_another_network_are_refused(tmp_path: Path) -> None:

@@ -24,7 +24,12 @@ from golden.dump import (
     read_dump,
 )
 from golden.network import IntegerNetwork
-from tests.networks import networks_with_fingerprints, random_fingerprints, random_network
+from tests.networks import (
+    eight_bit_network,
+    networks_with_fingerprints,
+    random_fingerprints,
+    random_network,
+)
 
 NETWORK = random_network(7, filters=3, outputs=2)
 FINGERPRINTS = random_fingerprints(7, 3)
@@ -58,6 +63,20 @@ def test_a_dump_holds_every_layer_and_the_logits() -> None:
     assert DUMP.logits.tolist() == result.logits[1].tolist()
     assert (DUMP.digest, DUMP.clip, DUMP.label) == (NETWORK.digest, 1, "yes")
     assert DUMP.answer == NETWORK.labels[result.label_indices[1]]
+
+
+def test_a_dump_of_8_bits_says_the_zero_points() -> None:
+    network = eight_bit_network()
+    dump = dump_clip(network, np.full((10, 6), -128, np.int8), 0, 0)
+    assert dump.layers["fingerprint"].tolist() == np.full((10, 6), -128 - 83).tolist()
+    expected = {"conv_q": -128, "dw_q": 17, "sum_q": -3, "mean": -3, "logits": 40}
+    assert dump.zero_points == {"fingerprint": 83, **expected}
+    text = dump_text(dump)
+    assert "# zero points: fingerprint 83, conv_q -128, dw_q 17" in text
+    assert dump_text(parse_dump(text)) == text
+    other = dataclasses.replace(dump, zero_points={"fingerprint": 84, **expected})
+    with pytest.raises(Mismatch, match=r"^zero points: expected \{'fingerprint': 83"):
+        compare_dumps(dump, other)
 
 
 def test_the_lines_in_the_file_read_the_file(tmp_path: Path) -> None:

@@ -195,18 +195,6 @@ def test_ties_of_a_network_go_to_the_lowest_index() -> None:
     assert reference.run(network, random_fingerprints(0, 3)).label_indices.tolist() == [0, 0, 0]
 
 
-@pytest.mark.parametrize(
-    ("size", "kernel", "step"), list(product(range(1, 9), range(1, 6), range(1, 4)))
-)
-def test_same_padding_centres_the_windows_with_the_odd_zero_behind(
-    size: int, kernel: int, step: int
-) -> None:
-    before, after = reference.same_padding(size, kernel, step)
-    windows = -(-size // step)
-    needed = max((windows - 1) * step + kernel - size, 0)
-    assert (before + after, after - before) == (needed, needed % 2)
-
-
 def test_no_clips_give_no_logits() -> None:
     empty = np.zeros((0, 30, 10), np.int8)
     assert reference.run(random_network(0), empty).logits.shape == (0, 4)
@@ -237,4 +225,4 @@ def test_what_is_no_fingerprint_is_refused(
 
 def test_an_unknown_node_has_no_arithmetic() -> None:
     with pytest.raises(TypeError, match=r"^x: no arithmetic for a Node$"):
-        reference.compute(Node("x", "fingerprint"), np.zeros((1, 1, 1, 1), np.int64))
+        reference.compute(Node("x"), np.zeros((1, 1, 1, 1), np.int64))

@@ -68,12 +68,23 @@ def test_two_numbers_are_tried_where_one_gives_no_tie() -> None:
 
 def test_a_network_without_ties_gives_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ties, "PAIRED", 2_000)
-    found = find_ties(never_tied())
+    network = never_tied()
+    found = find_ties(network)
     assert found.fingerprints.shape == (0, 5, 4)
-    assert count_text(found) == (
-        "no tie of the largest logit, in all inputs of one number and 2,000 of two"
+    assert count_text(network, found) == (
+        "no tie of the largest logit, in all inputs of one number and 2,000 inputs of two numbers"
     )
-    assert count_text(find_ties(NETWORK)) == "37 ties of the largest logit"
+    assert count_text(NETWORK, find_ties(NETWORK)) == "37 ties of the largest logit"
+
+
+def test_a_large_network_is_searched_for_as_long_as_the_work_allows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network = never_tied()
+    monkeypatch.setattr(ties, "WORK", 150 * sum(network.multiplications.values()))
+    assert count_text(network, find_ties(network)) == (
+        "no tie of the largest logit, in 150 inputs of two numbers"
+    )
 
 
 def test_stored_ties_are_taken_and_others_found(tmp_path: Path) -> None:

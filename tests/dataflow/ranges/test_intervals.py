@@ -250,4 +250,4 @@ def test_impossible_input_ranges_are_refused(input_range: tuple[int, int]) -> No
 def test_unknown_kinds_of_node_are_refused() -> None:
     box = Box(np.zeros((1, 1, 1), np.int64), np.zeros((1, 1, 1), np.int64))
     with pytest.raises(TypeError, match="odd: no interval arithmetic for a Node"):
-        _bound_monotone(Node("odd", INPUT_NAME), box)
+        _bound_monotone(Node("odd"), box)
