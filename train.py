@@ -21,8 +21,9 @@ from quant_models.checkpoint import load_checkpoint
 from quant_models.data_settings import DataSettings
 from quant_models.dataset import SpeechData
 from quant_models.download import download_data_set
-from quant_models.ds_cnn import DEFAULT_MODEL_SIZE_INFO, DEFAULT_SHIFTS, ModelSize, Parameters
+from quant_models.ds_cnn import Parameters
 from quant_models.feature_cache import FeatureCache
+from quant_models.model_size import DEFAULT_MODEL_SIZE_INFO, DEFAULT_SHIFTS, ModelSize, require_fit
 from quant_models.speech_commands import VALIDATION, labels_for
 from quant_models.training import TrainingSettings, train
 from quant_models.training_run import TrainingRun, choose_cases
@@ -46,7 +47,7 @@ def main() -> None:
     flags = parse_flags()
     size = ModelSize.parse(flags.model_size_info, flags.shifts)
     features = feature_settings(flags)
-    size.require_fit(features)
+    require_fit(size.layers, features)
     data_settings = settings_for_data(flags)
     settings = settings_for_training(flags)
     start = starting_parameters(flags.start_checkpoint, size, data_settings, features)

@@ -19,8 +19,9 @@ from keras import ops
 
 from golden import reference
 from golden.network import FeatureSettings, IntegerNetwork
-from quant_models.ds_cnn import DsCnn, ModelSize, Parameters, integer_network
+from quant_models.ds_cnn import DsCnn, Parameters, integer_network
 from quant_models.feature_cache import Examples
+from quant_models.model_size import ModelSize
 
 _BLOCK_STEPS = 50  # steps that run without coming back to Python
 _LOGIT_SCALE = 2.0**-6  # of the integer logits, for the loss alone: only their order is deployed

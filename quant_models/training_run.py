@@ -18,8 +18,8 @@ from golden.network import FeatureSettings
 from quant_models.checkpoint import Checkpoint
 from quant_models.data_settings import DataSettings
 from quant_models.dataset import SpeechData
-from quant_models.ds_cnn import ModelSize
 from quant_models.feature_cache import Examples
+from quant_models.model_size import ModelSize
 from quant_models.plots import plot_curves
 from quant_models.speech_commands import TRAINING, VALIDATION, labels_for
 from quant_models.training import Evaluation, TrainingState

@@ -142,12 +142,13 @@ def _shrunk(checkpoint: Checkpoint, steps: Sequence[Step], clips: int) -> Checkp
 def _print(steps: Sequence[Step], clips: int) -> None:
     table = Table()
     table.add_column("step")
-    for heading in ("channels", "features", "datapath bits", f"right of {clips:,}"):
+    for heading in ("features", "datapath bits", f"right of {clips:,}"):
         table.add_column(heading, justify="right")
     for step in steps:
         size, _ = model_of(step.network)
         bits = datapath_bits(step.network)
-        table.add_row(step.action, f"{size.filters}", f"{size.outputs}", f"{bits}", f"{step.right}")
+        features = " ".join(str(layer.features) for layer in size.layers)
+        table.add_row(step.action, features, f"{bits}", f"{step.right}")
     CONSOLE.print(table)
 
 

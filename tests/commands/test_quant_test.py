@@ -17,8 +17,8 @@ from golden.archive import write_archive
 from golden.export import check_export
 from golden.network import IntegerNetwork
 from quant_models.checkpoint import Checkpoint, load_checkpoint
-from quant_models.ds_cnn import ModelSize
 from quant_models.evaluation import Verifier
+from quant_models.model_size import ModelSize
 from scripts.console.command_line import run_command
 from tests.checkpoints import random_checkpoint
 from tests.commands.conftest import Trained, run_script

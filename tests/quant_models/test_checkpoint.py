@@ -15,7 +15,7 @@ from golden.network import FeatureSettings
 from quant_models.augment import AugmentationSettings
 from quant_models.checkpoint import KIND, load_checkpoint
 from quant_models.data_settings import DataSettings
-from quant_models.ds_cnn import FC1, ModelSize
+from quant_models.model_size import FC1, ModelSize
 from tests.checkpoints import SMALL, random_checkpoint, random_parameters
 from tests.networks import random_fingerprints
 
@@ -237,9 +237,9 @@ def edited(checkpoint: Any) -> tuple[Any, Any]:
         (lambda d, a: d["data"].update(colour="red"), "colour"),
         (lambda d, a: d["data"].pop("augmentation"), "'augmentation'"),
         (lambda d, a: d["data"].update(silence_percentage=-1), "silence_percentage: expected 0"),
-        (lambda d, a: d.update(model_size_info=[2, 48]), "model_size_info: expected 2 layers"),
+        (lambda d, a: d.update(model_size_info=[2, 48]), "model_size_info: expected the number"),
         (lambda d, a: d.update(model_size_info=[2, 3.0, *SMALL[2:]]), "expected integers"),
-        (lambda d, a: d.update(shifts=[1, 2]), "shifts: expected three"),
+        (lambda d, a: d.update(shifts=[1, 2]), "shifts: expected 3 in"),
         (lambda d, a: d.update(accuracy=10**400), "int too large"),
         (lambda d, a: d.update(step="many"), "invalid literal"),
         (lambda d, a: a.pop("DS-CNN/fc1/weights"), "DS-CNN/fc1/weights: .* got none"),

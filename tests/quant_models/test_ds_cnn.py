@@ -13,100 +13,21 @@ from hypothesis import strategies as st
 
 from dataflow.ranges.intervals import magnitude_bound
 from golden import reference
+<<<<<<< HEAD
 from golden.network import INPUT_NAME, FeatureSettings, IntegerNetwork
 from golden.nodes import FullyConnected
-from quant_models.ds_cnn import (
-    CONV_1,
-    DEFAULT_MODEL_SIZE_INFO,
-    FC1,
-    FC1_BIASES,
-    DsCnn,
-    ModelSize,
-    Parameters,
-    integer_network,
-    model_of,
-)
+from quant_models.ds_cnn import DsCnn, Parameters, integer_network, model_of
+from quant_models.model_size import CONV_1, DEFAULT_MODEL_SIZE_INFO, FC1, FC1_BIASES, ModelSize
+=======
+from golden.network import INPUT_NAME, FeatureSettings, FullyConnected, IntegerNetwork
+from quant_models.ds_cnn import DsCnn, Parameters, integer_network, model_of
+from quant_models.model_size import CONV_1, DEFAULT_MODEL_SIZE_INFO, FC1, FC1_BIASES, ModelSize
+>>>>>>> 3cd82b5 (ds_cnn: one loop over convolutions, for any number of layers; sizes on their own, padding for each layer)
 from tests.checkpoints import SMALL, random_checkpoint, random_parameters
 from tests.networks import LABELS, features_for, label_names, random_fingerprints
 
 FLOAT32_EXACT = 2**24
 DEFAULT = ModelSize.parse(DEFAULT_MODEL_SIZE_INFO)
-
-
-# ---- sizes
-
-
-def test_the_default_sizes_are_read() -> None:
-    assert ModelSize.parse([2, 48, 4, 4, 2, 2, 16, 3, 3, 1, 1], [3, 4, 8]) == ModelSize(
-        filters=48,
-        kernel=(4, 4),
-        stride=(2, 2),
-        outputs=16,
-        depthwise_kernel=(3, 3),
-        depthwise_stride=(1, 1),
-        shifts=(3, 4, 8),
-    )
-
-
-def test_each_number_has_its_place() -> None:
-    size = ModelSize.parse([2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 11], [12, 13, 14])
-    assert (size.filters, size.kernel, size.stride) == (3, (4, 5), (6, 7))
-    assert (size.outputs, size.depthwise_kernel, size.depthwise_stride) == (8, (9, 10), (11, 11))
-    assert size.shifts == (12, 13, 14)
-    assert size.info == (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 11)
-
-
-@pytest.mark.parametrize(
-    ("info", "message"),
-    [
-        ((), "expected 2 layers and five numbers for each (11 numbers), got "),
-        ((2, 48), "expected 2 layers and five numbers for each (11 numbers), got 2 48"),
-        ((3, *SMALL[1:]),
-         "expected 2 layers and five numbers for each (11 numbers), got 3 3 4 4 2 2 5 3 3 1 1"),
-        ((*SMALL, 1),
-         "expected 2 layers and five numbers for each (11 numbers), got 2 3 4 4 2 2 5 3 3 1 1 1"),
-        ((2, 0, 4, 4, 2, 2, 5, 3, 3, 1, 1), "expected numbers above 0, got 0"),
-        ((2, 3, 4, 4, 2, -2, 5, 3, 3, 1, 1), "expected numbers above 0, got -2"),
-        ((2, 3, 4, 4, 2, 2, 5, 3, 3, 1, 2),
-         "expected equal strides in the second layer, got 1 and 2"),
-    ],
-)  # fmt: skip
-def test_wrong_sizes_are_refused(info: tuple[int, ...], message: str) -> None:
-    with pytest.raises(ValueError) as caught:
-        ModelSize.parse(info)
-    assert str(caught.value) == f"model_size_info: {message}"
-
-
-@pytest.mark.parametrize("shifts", [(), (3, 4), (3, 4, 8, 1), (3, -1, 8), (3, 4, 32)])
-def test_wrong_shifts_are_refused(shifts: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError) as caught:
-        ModelSize.parse(SMALL, shifts)
-    text = " ".join(map(str, shifts))
-    assert str(caught.value) == f"shifts: expected three in 0..31, got {text}"
-
-
-def test_sizes_and_shifts_of_another_kind_are_refused() -> None:
-    with pytest.raises(TypeError, match=r"^model_size_info: expected integers, got 48\.0$"):
-        ModelSize.parse([2, 48.0, *SMALL[2:]])  # type: ignore[list-item]
-    with pytest.raises(TypeError, match=r"^shifts: expected integers, got '4'$"):
-        ModelSize.parse(SMALL, [3, "4", 8])  # type: ignore[list-item]
-
-
-@pytest.mark.parametrize(("kernel", "coefficients"), [((31, 4), 10), ((4, 11), 10), ((4, 4), 3)])
-def test_a_kernel_larger_than_the_fingerprint_is_refused(
-    kernel: tuple[int, int], coefficients: int
-) -> None:
-    size = ModelSize.parse((2, 3, *kernel, *SMALL[4:]))
-    with pytest.raises(ValueError) as caught:
-        size.require_fit(FeatureSettings(coefficients=coefficients))
-    assert str(caught.value) == (
-        "model_size_info: expected a first kernel within the fingerprint of "
-        f"30 x {coefficients}, got {kernel[0]} x {kernel[1]}"
-    )
-
-
-def test_a_kernel_as_large_as_the_fingerprint_fits() -> None:
-    ModelSize.parse((2, 3, 30, 10, *SMALL[4:])).require_fit(FeatureSettings())
 
 
 # ---- parameters
@@ -337,5 +258,5 @@ def test_a_network_of_another_topology_has_no_model() -> None:
     weights, biases = np.ones((2, 300), np.int8), np.zeros(2, np.int32)
     layer = FullyConnected("fc1", INPUT_NAME, weights, biases)
     network = IntegerNetwork((layer,), label_names(2), (30, 10), features_for((30, 10)))
-    with pytest.raises(ValueError, match="expected one of a two-layer DS-CNN"):
+    with pytest.raises(ValueError, match=r"one of a DS-CNN: another kind"):
         model_of(network)

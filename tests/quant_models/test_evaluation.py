@@ -7,9 +7,9 @@ import pytest
 
 from golden import reference
 from golden.comparison import Comparison, Mismatch
-from quant_models.ds_cnn import CONV_1, DEFAULT_MODEL_SIZE_INFO, FC1_BIASES, ModelSize
 from quant_models.evaluation import Result, Verifier, confusion_matrix
 from quant_models.feature_cache import Examples
+from quant_models.model_size import CONV_1, DEFAULT_MODEL_SIZE_INFO, FC1_BIASES, ModelSize
 from tests.checkpoints import random_checkpoint, random_parameters
 from tests.networks import random_fingerprints
 

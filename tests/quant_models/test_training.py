@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from golden import reference
 from golden.network import FeatureSettings
-from quant_models.ds_cnn import DsCnn, ModelSize, Parameters, integer_network
+from quant_models.ds_cnn import DsCnn, Parameters, integer_network
 from quant_models.feature_cache import Examples
+from quant_models.model_size import ModelSize
 from quant_models.training import (
     Trainer,
     TrainingSettings,

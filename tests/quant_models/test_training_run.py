@@ -13,8 +13,8 @@ from quant_models import training_run
 from quant_models.checkpoint import load_checkpoint
 from quant_models.data_settings import DataSettings
 from quant_models.dataset import SpeechData
-from quant_models.ds_cnn import ModelSize
 from quant_models.feature_cache import Examples, FeatureCache
+from quant_models.model_size import ModelSize
 from quant_models.training import Evaluation, TrainingState
 from quant_models.training_run import CASES, TrainingRun, choose_cases, taking_turns
 from tests.checkpoints import SMALL, random_parameters

@@ -9,7 +9,6 @@ import numpy as np
 
 from golden import reference
 from quant_models.checkpoint import Checkpoint, load_checkpoint
-from quant_models.ds_cnn import DW_CONV
 from tests.checkpoints import random_checkpoint
 
 
@@ -22,7 +21,7 @@ def with_dead_filter() -> Checkpoint:
     """A checkpoint whose filter 1 gives only zeros, and whose answers count as right."""
     checkpoint = random_checkpoint(3, cases=20)
     parameters = {name: values.copy() for name, values in checkpoint.parameters.items()}
-    parameters[DW_CONV][:, :, 1] = -1 / 32
+    parameters["DS-CNN/conv_ds_1/dw_conv/depthwise_weights"][:, :, 1] = -1 / 32
     checkpoint = dataclasses.replace(checkpoint, parameters=parameters)
     answers = reference.run(checkpoint.network(), checkpoint.cases).label_indices
     return dataclasses.replace(checkpoint, case_labels=np.asarray(answers))
@@ -35,7 +34,7 @@ def test_a_dead_filter_is_removed_and_no_logit_changes(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     (written,) = (tmp_path / "small").glob("*-shrunk.npz")
     smaller = load_checkpoint(written)
-    assert smaller.size.filters == checkpoint.size.filters - 1
+    assert smaller.size.layers[0].features == checkpoint.size.layers[0].features - 1
     assert "conv_1: without channels 1" in smaller.training["shrinking"]
     assert smaller.training["shrunk_from"] == checkpoint.network().digest
     expected = reference.run(checkpoint.network(), checkpoint.cases).logits

@@ -1,0 +1,209 @@
+"""Sizes: what the flags say, what is refused, and the chain of convolutions that follows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from golden.network import FeatureSettings
+from golden.reference import windows
+from quant_models.model_size import (
+    DEFAULT_MODEL_SIZE_INFO,
+    DEFAULT_SHIFTS,
+    Layer,
+    ModelSize,
+    output_grid,
+    parse_layers,
+    require_fit,
+)
+from tests.checkpoints import SMALL
+
+DEEP = (5, 64, 10, 4, 2, 2, *4 * (64, 3, 3, 1, 1))
+
+
+# ---- what the flags say
+
+
+def test_the_default_sizes_are_read() -> None:
+    assert ModelSize.parse([2, 48, 4, 4, 2, 2, 16, 3, 3, 1, 1], [3, 4, 8]) == ModelSize(
+        (Layer(48, (4, 4), (2, 2), "VALID"), Layer(16, (3, 3), (1, 1), "SAME")), (3, 4, 8)
+    )
+
+
+def test_each_number_has_its_place() -> None:
+    size = ModelSize.parse([2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 11], [12, 13, 14], ["same", "VALID"])
+    assert size.layers == (
+        Layer(3, (4, 5), (6, 7), "SAME"),
+        Layer(8, (9, 10), (11, 11), "VALID"),
+    )
+    assert size.shifts == (12, 13, 14)
+    assert size.padding == ("SAME", "VALID")
+    assert size.info == (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 11)
+
+
+@given(st.lists(st.tuples(*4 * [st.integers(1, 99)]), min_size=1, max_size=9))
+def test_any_number_of_layers_is_read_and_given_back(rows: list[tuple[int, ...]]) -> None:
+    info = (len(rows), *(number for row in rows for number in (*row, row[3])))
+    size = ModelSize.parse(info, (2 * len(rows) - 1) * [5])
+    assert size.info == info
+    assert size.padding == ("VALID", *(len(rows) - 1) * ("SAME",))
+    assert len(size.blocks) == len(size.shifts)
+
+
+@pytest.mark.parametrize(
+    ("info", "message"),
+    [
+        ((), "expected the number of layers and five numbers for each, got nothing"),
+        ((2, 48), "expected the number of layers and five numbers for each, got 2 48"),
+        ((0,), "expected the number of layers and five numbers for each, got 0"),
+        ((3, *SMALL[1:]),
+         "expected the number of layers and five numbers for each, got 3 3 4 4 2 2 5 3 3 1 1"),
+        ((*SMALL, 1),
+         "expected the number of layers and five numbers for each, got 2 3 4 4 2 2 5 3 3 1 1 1"),
+        ((-1, 3, 4, 4, 2, 2), "expected numbers above 0, got -1"),
+        ((2, 0, 4, 4, 2, 2, 5, 3, 3, 1, 1), "expected numbers above 0, got 0"),
+        ((2, 3, 4, 4, 2, -2, 5, 3, 3, 1, 1), "expected numbers above 0, got -2"),
+        ((2, 3, 4, 4, 2, 2, 5, 3, 3, 1, 2),
+         "expected equal strides in layer 2, which is a separable one, got 1 and 2"),
+        ((3, *SMALL[1:], 5, 3, 3, 2, 1),
+         "expected equal strides in layer 3, which is a separable one, got 2 and 1"),
+    ],
+)  # fmt: skip
+def test_wrong_sizes_are_refused(info: tuple[int, ...], message: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        parse_layers(info)
+    assert str(caught.value) == f"model_size_info: {message}"
+
+
+@pytest.mark.parametrize("shifts", [(), (3, 4), (3, 4, 8, 1), (3, -1, 8), (3, 4, 32)])
+def test_wrong_shifts_are_refused(shifts: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError) as caught:
+        ModelSize.parse(SMALL, shifts)
+    text = " ".join(map(str, shifts))
+    assert str(caught.value) == f"shifts: expected 3 in 0..31 for 2 layers, got {text}"
+
+
+@pytest.mark.parametrize(("layers", "count"), [(1, "1 in 0..31 for 1 layer"), (5, "9 in 0..31")])
+def test_the_refusal_of_shifts_says_how_many_there_should_be(layers: int, count: str) -> None:
+    with pytest.raises(ValueError, match=rf"^shifts: expected {count}.*, got 3 4 8$"):
+        ModelSize.parse((layers, *DEEP[1 : 1 + 5 * layers]), DEFAULT_SHIFTS)
+
+
+@pytest.mark.parametrize("padding", [(), ("same",), ("same", "valid", "same"), ("same", "none")])
+def test_wrong_padding_is_refused(padding: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError) as caught:
+        parse_layers(SMALL, padding)
+    text = " ".join(padding)
+    assert str(caught.value) == f"padding: expected SAME or VALID for each of 2 layers, got {text}"
+
+
+def test_sizes_and_shifts_of_another_kind_are_refused() -> None:
+    with pytest.raises(TypeError, match=r"^model_size_info: expected integers, got 48\.0$"):
+        parse_layers([2, 48.0, *SMALL[2:]])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match=r"^shifts: expected integers, got '4'$"):
+        ModelSize.parse(SMALL, [3, "4", 8])  # type: ignore[list-item]
+
+
+# ---- what fits
+
+
+@pytest.mark.parametrize(("kernel", "coefficients"), [((31, 4), 10), ((4, 11), 10), ((4, 4), 3)])
+def test_a_kernel_larger_than_the_fingerprint_is_refused(
+    kernel: tuple[int, int], coefficients: int
+) -> None:
+    layers = parse_layers((2, 3, *kernel, *SMALL[4:]))
+    with pytest.raises(ValueError) as caught:
+        require_fit(layers, FeatureSettings(coefficients=coefficients))
+    assert str(caught.value) == (
+        "model_size_info: expected the kernel of layer 1 within the fingerprint of "
+        f"30 x {coefficients}, got {kernel[0]} x {kernel[1]}"
+    )
+
+
+def test_a_kernel_larger_than_the_map_of_a_later_layer_is_refused() -> None:
+    layers = parse_layers((3, *SMALL[1:], 4, 12, 2, 1, 1), ("valid", "valid", "valid"))
+    assert require_fit(layers, FeatureSettings()) is None
+    message = (
+        "^model_size_info: expected the kernel of layer 3 within its map of 12 x 2, got 5 x 3$"
+    )
+    wide = parse_layers((3, *SMALL[1:], 4, 5, 3, 1, 1), ("valid", "valid", "valid"))
+    with pytest.raises(ValueError, match=message):
+        require_fit(wide, FeatureSettings())
+
+
+def test_a_kernel_as_large_as_the_fingerprint_fits_and_with_padding_any() -> None:
+    require_fit(parse_layers((2, 3, 30, 10, *SMALL[4:])), FeatureSettings())
+    require_fit(parse_layers((2, 3, 31, 11, *SMALL[4:]), ("same", "same")), FeatureSettings())
+
+
+@given(
+    kernel=st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    stride=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    padding=st.sampled_from(["SAME", "VALID"]),
+    grid=st.tuples(st.integers(5, 9), st.integers(5, 9)),
+)
+def test_maps_are_as_large_as_the_references(
+    kernel: Any, stride: Any, padding: str, grid: Any
+) -> None:
+    found = windows(np.zeros((1, *grid, 1), np.int64), kernel, stride, padding)
+    assert output_grid(kernel, stride, padding, grid) == found.shape[1:3]
+
+
+# ---- the chain
+
+
+def test_two_layers_have_the_names_that_they_always_had() -> None:
+    size = ModelSize.parse(DEFAULT_MODEL_SIZE_INFO)
+    assert [(block.name, block.relu, block.pooled) for block in size.blocks] == [
+        ("conv_1", "conv_1_relu", False),
+        ("dw_conv", "dw_conv_relu", True),
+        ("pw_conv", "pw_conv_relu", False),
+    ]
+    assert size.parameter_shapes(4) == {
+        "DS-CNN/conv_1/weights": (4, 4, 1, 48),
+        "DS-CNN/conv_ds_1/dw_conv/depthwise_weights": (3, 3, 48, 1),
+        "DS-CNN/conv_ds_1/pw_conv/weights": (1, 1, 48, 16),
+        "DS-CNN/fc1/weights": (16, 4),
+        "DS-CNN/fc1/biases": (4,),
+    }
+
+
+def test_one_layer_is_a_convolution_that_is_pooled() -> None:
+    size = ModelSize.parse((1, 7, 4, 3, 2, 1), (3,))
+    (block,) = size.blocks
+    assert (block.name, block.depthwise, block.pooled) == ("conv_1", False, True)
+    assert size.parameter_shapes(4) == {
+        "DS-CNN/conv_1/weights": (4, 3, 1, 7),
+        "DS-CNN/fc1/weights": (7, 4),
+        "DS-CNN/fc1/biases": (4,),
+    }
+
+
+def test_deeper_networks_count_their_separable_layers_and_pool_in_the_last() -> None:
+    info = (3, 6, 4, 4, 2, 1, 7, 3, 2, 2, 2, 8, 5, 5, 1, 1)
+    size = ModelSize.parse(info, (1, 2, 3, 4, 5), ("same", "valid", "same"))
+    shapes = [
+        ("conv_1", (4, 4, 1, 6), (2, 1), "SAME", 1),
+        ("dw_conv_1", (3, 2, 6, 1), (2, 2), "VALID", 2),
+        ("pw_conv_1", (1, 1, 6, 7), (1, 1), "VALID", 3),
+        ("dw_conv_2", (5, 5, 7, 1), (1, 1), "SAME", 4),
+        ("pw_conv_2", (1, 1, 7, 8), (1, 1), "VALID", 5),
+    ]
+    assert shapes == [
+        (block.name, block.shape, block.stride, block.padding, block.shift) for block in size.blocks
+    ]
+    assert [block.name for block in size.blocks if block.pooled] == ["dw_conv_2"]
+    assert [block.name for block in size.blocks if block.depthwise] == ["dw_conv_1", "dw_conv_2"]
+    assert [*size.parameter_shapes(9)] == [
+        "DS-CNN/conv_1/weights",
+        "DS-CNN/conv_ds_1/dw_conv/depthwise_weights",
+        "DS-CNN/conv_ds_1/pw_conv/weights",
+        "DS-CNN/conv_ds_2/dw_conv/depthwise_weights",
+        "DS-CNN/conv_ds_2/pw_conv/weights",
+        "DS-CNN/fc1/weights",
+        "DS-CNN/fc1/biases",
+    ]
