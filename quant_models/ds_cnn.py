@@ -15,19 +15,17 @@ import numpy.typing as npt
 from keras import ops
 
 from golden.integer_math import WEIGHT_MAX, WEIGHT_MIN, round_to_integers, saturate
-from golden.network import (
-    INPUT_NAME,
+from golden.network import INPUT_NAME, FeatureSettings, IntegerNetwork
+from golden.nodes import (
     Convolution,
     DepthwiseConvolution,
-    FeatureSettings,
     FullyConnected,
     GlobalMaxPool,
-    IntegerNetwork,
     Node,
     ShiftRelu,
     WeightedNode,
+    same_padding,
 )
-from golden.reference import same_padding
 from quant_models.model_size import FC1, FC1_BIASES, Block, Layer, ModelSize
 from quant_models.quantizers import (
     WEIGHT_STEPS,

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from golden.network import FeatureSettings
+from golden.nodes import Windows
 
 CONV_1 = "DS-CNN/conv_1/weights"
 FC1 = "DS-CNN/fc1/weights"
@@ -61,8 +62,8 @@ class Block:
         return f"{self.name}_relu"
 
     def output_grid(self, grid: Pair) -> Pair:
-        """Size of the map that the convolution makes of a map, by TensorFlow's rules."""
-        return output_grid(self.shape[:2], self.stride, self.padding, grid)
+        """Size of the map that the convolution makes of a map."""
+        return Windows(self.shape[:2], self.stride, self.padding).grid(grid)
 
 
 @dataclass(frozen=True)
@@ -186,18 +187,7 @@ def require_fit(layers: Sequence[Layer], features: FeatureSettings) -> None:
                 f"model_size_info: expected the kernel of layer {number} within {place} of "
                 f"{grid[0]} x {grid[1]}, got {layer.kernel[0]} x {layer.kernel[1]}"
             )
-        grid = output_grid(layer.kernel, layer.stride, layer.padding, grid)
-
-
-def output_grid(kernel: Pair, stride: Pair, padding: str, grid: Pair) -> Pair:
-    """Return the size of a map behind a convolution, by TensorFlow's VALID and SAME rules.
-
-    >>> output_grid((4, 4), (2, 2), "VALID", (30, 10)), output_grid((4, 4), (2, 2), "SAME", (5, 2))
-    ((14, 4), (3, 1))
-    """
-    cut = (0, 0) if padding == "SAME" else (kernel[0] - 1, kernel[1] - 1)
-    rows, columns = (-(-(grid[axis] - cut[axis]) // stride[axis]) for axis in (0, 1))
-    return rows, columns
+        grid = Windows(layer.kernel, layer.stride, layer.padding).grid(grid)
 
 
 def _parse_padding(padding: Sequence[str], layers: int) -> tuple[str, ...]:

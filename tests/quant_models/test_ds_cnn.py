@@ -13,16 +13,10 @@ from hypothesis import strategies as st
 
 from dataflow.ranges.intervals import magnitude_bound
 from golden import reference
-<<<<<<< HEAD
 from golden.network import INPUT_NAME, FeatureSettings, IntegerNetwork
 from golden.nodes import FullyConnected
 from quant_models.ds_cnn import DsCnn, Parameters, integer_network, model_of
 from quant_models.model_size import CONV_1, DEFAULT_MODEL_SIZE_INFO, FC1, FC1_BIASES, ModelSize
-=======
-from golden.network import INPUT_NAME, FeatureSettings, FullyConnected, IntegerNetwork
-from quant_models.ds_cnn import DsCnn, Parameters, integer_network, model_of
-from quant_models.model_size import CONV_1, DEFAULT_MODEL_SIZE_INFO, FC1, FC1_BIASES, ModelSize
->>>>>>> 3cd82b5 (ds_cnn: one loop over convolutions, for any number of layers; sizes on their own, padding for each layer)
 from tests.checkpoints import SMALL, random_checkpoint, random_parameters
 from tests.networks import LABELS, features_for, label_names, random_fingerprints
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from golden.network import FeatureSettings
-from golden.reference import windows
 from quant_models.model_size import (
     DEFAULT_MODEL_SIZE_INFO,
     DEFAULT_SHIFTS,
     Layer,
     ModelSize,
-    output_grid,
     parse_layers,
     require_fit,
 )
@@ -138,19 +133,6 @@ def test_a_kernel_larger_than_the_map_of_a_later_layer_is_refused() -> None:
 def test_a_kernel_as_large_as_the_fingerprint_fits_and_with_padding_any() -> None:
     require_fit(parse_layers((2, 3, 30, 10, *SMALL[4:])), FeatureSettings())
     require_fit(parse_layers((2, 3, 31, 11, *SMALL[4:]), ("same", "same")), FeatureSettings())
-
-
-@given(
-    kernel=st.tuples(st.integers(1, 5), st.integers(1, 5)),
-    stride=st.tuples(st.integers(1, 4), st.integers(1, 4)),
-    padding=st.sampled_from(["SAME", "VALID"]),
-    grid=st.tuples(st.integers(5, 9), st.integers(5, 9)),
-)
-def test_maps_are_as_large_as_the_references(
-    kernel: Any, stride: Any, padding: str, grid: Any
-) -> None:
-    found = windows(np.zeros((1, *grid, 1), np.int64), kernel, stride, padding)
-    assert output_grid(kernel, stride, padding, grid) == found.shape[1:3]
 
 
 # ---- the chain
