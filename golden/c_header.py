@@ -1,34 +1,36 @@
-"""`weight.h`: a network as C99 macros and constant arrays, and the way back.
+"""`weight.h`: a network as C99 macros and constant arrays.
 
-The header carries everything that an `IntegerNetwork` holds, so header -> network -> header is the
-identity. It also carries what follows from it (output shapes, padding in numbers), and the parser
-checks that too: a header is accepted only if the network in it would generate the same code.
+The header carries everything that an `IntegerNetwork` holds; `golden.c_header_reader` leads back,
+and header -> network -> header is the identity. It also carries what follows from the network:
+output shapes, padding in numbers. What has its default value is left out where networks of the
+first format did not have it.
+
+A field of a node becomes a macro `NODE_FIELD`, one of several sources or sizes a macro each:
+`NODE_INPUT_0`, `NODE_STRIDE_TIME`, `NODE_PAD_TIME_BEFORE`. No such ending may end in another one,
+or nodes `a` and `a_b` could define the same name; hence the other words in `_STEMS`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-from golden import files
-from golden.axes import array_axes, layer_axes, named_arrays
-from golden.nested import Token, Tokens, nested_lines, read_nested
-from golden.network import INPUT_MAX, INPUT_MIN, FeatureSettings, IntegerNetwork
+from golden.axes import array_axes, layer_axes
+from golden.nested import nested_lines
+from golden.network import INPUT_NAME, IntegerNetwork
 from golden.nodes import (
-    NODE_KINDS,
+    AveragePool,
     Convolution,
     DepthwiseConvolution,
+    MaxPool,
     Node,
+    Requantise,
     Shape,
-    ShiftRelu,
-    same_padding,
+    arrays_of,
+    plain_fields,
 )
 
 _BANNER = """\
@@ -38,8 +40,18 @@ _BANNER = """\
  * Feature maps are [time][coefficient][channel]. Weights are [out][kernel time][kernel coefficient]
  * [in], or [out][in]; of a depthwise convolution `out` is the channel and `in` has size 1.
  * A shift divides by 2^SHIFT and rounds towards minus infinity; ReLU follows it. PAD_ macros count
- * the zeros around the input of a layer. The largest logit wins, the first of equals.
- */"""
+ * the zeros around the input of a layer. The largest logit wins, the first of equals."""
+_ON_MULTIPLIERS = """\
+ * Of a depthwise convolution with m outputs a channel, output o reads channel o / m.
+"""
+_ON_CENTRED_VALUES = """\
+ * Values are centred: a layer holds q - ZERO_POINT, and first of all the input less INPUT_ZERO.
+"""
+_ON_REQUANTISATION = """\
+ * Requantisation: q = round(value * 2^SHIFT_LEFT * MULTIPLIERS * 2^(EXPONENTS - 31)) + ZERO_POINT,
+ * clamped to LOW..HIGH. ROUNDING "once": to the nearest integer, ties up. "twice": the product with
+ * 2^(max(EXPONENTS, 0) - 31) so, and then what is shifted off, ties away from zero.
+"""
 # A translation unit need not use every array. Compilers pass over unused constants of an included
 # header, not over those of a header that is compiled by itself.
 _PROLOGUE = """\
@@ -53,98 +65,143 @@ _PROLOGUE = """\
 #else
 #define WEIGHT_H_UNUSED
 #endif"""
-_C_TYPES: dict[str, type[np.signedinteger[Any]]] = {"int8_t": np.int8, "int32_t": np.int32}
-_STRIDE_AXES = ("TIME", "COEFFICIENT")
-_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[A-Za-z_]\w*|-?[0-9][\w.]*(?:(?<=e)[+-]\d+)?|\S')
+# Of a reshaping, the shape is that of its output.
+_STEMS = {"inputs": "INPUT", "amounts": "PAD", "shape": "OUTPUT", "left_shift": "SHIFT_LEFT"}
+_USUAL_INPUT_AXES = 2
+
+Macros = dict[str, str]
 
 
 def weight_header(network: IntegerNetwork) -> str:
     """Return the text of `weight.h`; equal networks give equal text."""
-    sections = [_BANNER, _PROLOGUE, *map(_defines, _general_macros(network))]
+    sections = [_banner(network), _PROLOGUE]
+    sections += [_defines(macros) for macros in _general_macros(network) if macros]
     shapes = network.shapes
     for node in network.nodes:
-        shape_in, shape_out = _brackets(shapes[node.sources[0]]), _brackets(shapes[node.name])
-        comment = f"/* {node.name}: {node.kind} of {node.sources[0]} {shape_in} -> {shape_out} */"
+        sources = ", ".join(f"{source} {_brackets(shapes[source])}" for source in node.sources)
+        comment = f"/* {node.name}: {node.kind} of {sources} -> {_brackets(shapes[node.name])} */"
         sections.append(f"{comment}\n{_defines(_node_macros(network, node))}")
-        prefix = f"{node.name}."
         sections += [
-            _array_text(_macro_name(name), array)
-            for name, array in named_arrays(network).items()
-            if name.startswith(prefix)
+            _array_text(macro_name(f"{node.name}.{field}"), array)
+            for field, array in arrays_of(node).items()
         ]
     return "\n\n".join([*sections, "#endif /* WEIGHT_H */"]) + "\n"
 
 
-def parse_header(text: str, source: str = "weight.h") -> IntegerNetwork:
-    """Return the network of a header's text.
-
-    Comments and spacing may have changed, code may not. Raises ValueError, naming `source` and the
-    line or both digests, for anything that `weight_header` would not write.
-    """
-    tokens = list(_tokens(text))
-    header = _Header(source, tokens)
-    declared, network = header.text("NETWORK_DIGEST"), header.network()
-    if network.digest != declared:
-        raise ValueError(
-            f"{source}: digest does not match, declared {declared}, content has {network.digest}"
-        )
-    _expect_same_code(source, tokens, list(_tokens(weight_header(network))))
-    return network
+def layer_macros(network: IntegerNetwork, name: str) -> Macros:
+    """Return the macros of the sizes of a layer, or of the input, slowest axis first."""
+    return _sizes(layer_stem(name), network.shapes[name])
 
 
-def read_header(path: Path) -> IntegerNetwork:
-    """Read a header file; OSError or ValueError as `parse_header` gives it."""
-    return parse_header(files.read_text(path), str(path))
+def layer_stem(name: str) -> str:
+    """Return what the macros of a layer's sizes, or of the input's, begin with."""
+    return "INPUT" if name == INPUT_NAME else f"{macro_name(name)}_OUTPUT"
 
 
-def _general_macros(network: IntegerNetwork) -> list[dict[str, str]]:
+def field_stem(field: str) -> str:
+    """Return what stands behind the name of a node in the macros of one of its fields."""
+    return _STEMS.get(field, macro_name(field))
+
+
+def macro_name(name: str) -> str:
+    """Return the macro or array of a name, or of `node.field`."""
+    return name.upper().replace(".", "_")
+
+
+def unquoted(quoted: str) -> str:
+    """Undo `_quoted`; ValueError for other text."""
+    if not re.fullmatch(r'"([A-Za-z0-9_ .,+-]|\\[0-3][0-7]{2})*"', quoted):
+        raise ValueError(quoted)
+    plain = re.sub(rb"\\(...)", lambda octal: bytes([int(octal[1], 8)]), quoted[1:-1].encode())
+    return plain.decode()
+
+
+def _banner(network: IntegerNetwork) -> str:
+    """Return the first comment, with a sentence on each thing that this network needs it for."""
+    nodes, shapes = network.nodes, network.shapes
+    depthwise = [node for node in nodes if isinstance(node, DepthwiseConvolution)]
+    sentences = [_BANNER + "\n"]
+    if any(shapes[node.name][2] > shapes[node.input][2] for node in depthwise):
+        sentences.append(_ON_MULTIPLIERS)
+    if network.input_format.zero_point or any(getattr(node, "zero_point", 0) for node in nodes):
+        sentences.append(_ON_CENTRED_VALUES)
+    if any(isinstance(node, Requantise) for node in nodes):
+        sentences.append(_ON_REQUANTISATION)
+    return "".join([*sentences, " */"])
+
+
+def _general_macros(network: IntegerNetwork) -> list[Macros]:
     labels = {f"LABEL_{index}": _quoted(label) for index, label in enumerate(network.labels)}
-    features = {
-        f"FEATURE_{_macro_name(name)}": repr(value)
-        for name, value in dataclasses.asdict(network.features or FeatureSettings()).items()
-    }
+    features = dataclasses.asdict(network.features) if network.features else {}
     nodes = {f"NODE_{index}": _quoted(node.name) for index, node in enumerate(network.nodes)}
-    sizes = _sizes("INPUT", (*network.input_shape, 1))
+    identity = {"NETWORK_DIGEST": _quoted(network.digest)}
+    if network.rounding is not None:
+        identity["ROUNDING_RULE"] = _quoted(network.rounding)
     return [
-        {"NETWORK_DIGEST": _quoted(network.digest)},
-        {**sizes, "INPUT_MIN": f"({INPUT_MIN})", "INPUT_MAX": str(INPUT_MAX)},
+        identity,
+        _input_macros(network),
         {"LABEL_COUNT": str(len(labels)), **labels, "LABEL_NAMES": f"{{{', '.join(labels)}}}"},
-        features,
+        {f"FEATURE_{macro_name(name)}": repr(value) for name, value in features.items()},
         {"NODE_COUNT": str(len(nodes)), **nodes},
     ]
 
 
-def _node_macros(network: IntegerNetwork, node: Node) -> dict[str, str]:
-    macros = {"KIND": _quoted(node.kind), "INPUT": _quoted(node.sources[0])}
-    if isinstance(node, Convolution | DepthwiseConvolution):
-        macros["PADDING"] = _quoted(node.padding)
-        for axis, name in enumerate(_STRIDE_AXES):
-            size, kernel = network.shapes[node.input][axis], node.weights.shape[axis + 1]
-            pads = (
-                same_padding(size, kernel, node.stride[axis]) if node.padding == "SAME" else (0, 0)
-            )
-            macros[f"STRIDE_{name}"] = str(node.stride[axis])
-            macros[f"PAD_{name}_BEFORE"] = str(pads[0])
-            macros[f"PAD_{name}_AFTER"] = str(pads[1])
-    if isinstance(node, ShiftRelu):
-        macros["SHIFT"] = str(node.shift)
-    macros |= _sizes("OUTPUT", network.shapes[node.name])
-    for field, array in named_arrays(network).items():
-        owner, _, name = field.partition(".")
-        if owner == node.name:
-            macros |= _sizes(_macro_name(name), array.shape, array_axes(array.ndim))
-    return {f"{_macro_name(node.name)}_{name}": value for name, value in macros.items()}
+def _input_macros(network: IntegerNetwork) -> Macros:
+    form, axes = network.input_format, len(network.input_shape)
+    macros = layer_macros(network, INPUT_NAME)
+    if axes != _USUAL_INPUT_AXES:
+        macros["INPUT_AXIS_COUNT"] = str(axes)
+    macros |= {"INPUT_MIN": _constant(form.low), "INPUT_MAX": _constant(form.high)}
+    if form.zero_point:
+        macros["INPUT_ZERO"] = _constant(form.zero_point)
+    if form.scale is not None:
+        macros["INPUT_SCALE"] = _constant(form.scale)
+    return macros
 
 
-def _sizes(prefix: str, shape: Shape, axes: tuple[str, ...] | None = None) -> dict[str, str]:
+def _node_macros(network: IntegerNetwork, node: Node) -> Macros:
+    macros: Macros = {"KIND": _quoted(node.kind)}
+    by_axis: dict[str, tuple[Any, ...]] = {}
+    for field, value in plain_fields(node).items():
+        if field == "inputs":
+            macros |= {f"INPUT_{index}": _quoted(name) for index, name in enumerate(value)}
+        elif isinstance(value, tuple):
+            by_axis[field_stem(field)] = value
+        elif field != "name":
+            macros[field_stem(field)] = _constant(value)
+    if isinstance(node, Convolution | DepthwiseConvolution | MaxPool | AveragePool):
+        by_axis["PAD"] = node.windows.padding_of(network.shapes[node.input])
+    by_axis.pop("OUTPUT", None)
+    macros |= _by_axis(by_axis)
+    macros = {f"{macro_name(node.name)}_{name}": value for name, value in macros.items()}
+    macros |= layer_macros(network, node.name)
+    for field, array in arrays_of(node).items():
+        name = macro_name(f"{node.name}.{field}")
+        macros |= _sizes(name, array.shape, array_axes(array.ndim))
+    return macros
+
+
+def _by_axis(stems: dict[str, tuple[Any, ...]]) -> Macros:
+    """Return a macro, or one before and one after, for each axis of each tuple, axis by axis."""
+    macros: Macros = {}
+    for axis, name in enumerate(layer_axes(max(map(len, stems.values()), default=0))):
+        for stem, values in stems.items():
+            macro, value = f"{stem}_{macro_name(name)}", values[axis]
+            if isinstance(value, tuple):
+                macros |= {f"{macro}_BEFORE": str(value[0]), f"{macro}_AFTER": str(value[1])}
+            else:
+                macros[macro] = str(value)
+    return macros
+
+
+def _sizes(prefix: str, shape: Shape, axes: tuple[str, ...] | None = None) -> Macros:
     names = layer_axes(len(shape)) if axes is None else axes
     return {
-        f"{prefix}_{_macro_name(axis)}": str(size) for axis, size in zip(names, shape, strict=True)
+        f"{prefix}_{macro_name(axis)}": str(size) for axis, size in zip(names, shape, strict=True)
     }
 
 
-def _defines(macros: dict[str, str]) -> str:
+def _defines(macros: Macros) -> str:
     return "\n".join(f"#define {name} {value}" for name, value in macros.items())
 
 
@@ -158,8 +215,11 @@ def _brackets(shape: Shape) -> str:
     return "".join(f"[{size}]" for size in shape)
 
 
-def _macro_name(name: str) -> str:
-    return name.upper().replace(".", "_")
+def _constant(value: str | int | float) -> str:
+    """Return a value as a C constant: a string, or a number that may stand behind any operator."""
+    if isinstance(value, str):
+        return _quoted(value)
+    return repr(value) if value >= 0 else f"({value!r})"
 
 
 def _quoted(text: str) -> str:
@@ -167,135 +227,3 @@ def _quoted(text: str) -> str:
     safe = re.compile(rb"[A-Za-z0-9_ .,+-]")
     octal = (chr(byte) if safe.match(bytes([byte])) else f"\\{byte:03o}" for byte in text.encode())
     return f'"{"".join(octal)}"'
-
-
-def _unquoted(quoted: str) -> str:
-    """Undo `_quoted`; ValueError for other text."""
-    if not re.fullmatch(r'"([A-Za-z0-9_ .,+-]|\\[0-3][0-7]{2})*"', quoted):
-        raise ValueError(quoted)
-    plain = re.sub(rb"\\(...)", lambda octal: bytes([int(octal[1], 8)]), quoted[1:-1].encode())
-    return plain.decode()
-
-
-def _tokens(text: str) -> Iterator[Token]:
-    """Yield the code of a C text without comments; a directive ends with a newline token."""
-    blanked = _COMMENT.sub(lambda comment: "\n" * comment[0].count("\n") or " ", text)
-    for number, line in enumerate(blanked.splitlines(), start=1):
-        for match in _TOKEN.finditer(line):
-            yield Token(match[0], number)
-        if line.lstrip().startswith("#"):
-            yield Token("\n", number)
-
-
-class _Header:
-    """The macros and arrays of a token list, looked up by name."""
-
-    def __init__(self, source: str, tokens: list[Token]) -> None:
-        self._source = source
-        self._tokens = tokens
-        self._macros: dict[str, Token] = {}
-        self._arrays: dict[str, int] = {}  # index of the token after the name
-        for index, token in enumerate(tokens[:-2]):
-            if token.text == "define":
-                self._macros[tokens[index + 1].text] = tokens[index + 2]
-            elif token.text in _C_TYPES:
-                self._arrays[tokens[index + 1].text] = index + 2
-
-    def network(self) -> IntegerNetwork:
-        labels = tuple(self.text(f"LABEL_{index}") for index in range(self._integer("LABEL_COUNT")))
-        names = tuple(self.text(f"NODE_{index}") for index in range(self._integer("NODE_COUNT")))
-        shape = self._integer("INPUT_TIME"), self._integer("INPUT_COEFFICIENT")
-        nodes = tuple(self._node(name) for name in names)
-        features: dict[str, Any] = {
-            field.name: self._number(
-                f"FEATURE_{_macro_name(field.name)}",
-                float if isinstance(field.default, float) else int,
-            )
-            for field in dataclasses.fields(FeatureSettings)
-        }
-        try:
-            return IntegerNetwork(nodes, labels, shape, FeatureSettings(**features))
-        except (ArithmeticError, TypeError, ValueError) as error:
-            raise ValueError(f"{self._source}: {error}") from error
-
-    def text(self, macro: str) -> str:
-        quoted = self._macro(macro).text
-        try:
-            return _unquoted(quoted)
-        except ValueError:
-            raise self._error(macro, "a string") from None
-
-    def _node(self, name: str) -> Node:
-        prefix = _macro_name(name)
-        kind = self.text(f"{prefix}_KIND")
-        if kind not in NODE_KINDS:
-            raise self._error(f"{prefix}_KIND", f"one of {sorted(NODE_KINDS)}")
-        values: dict[str, Any] = {}
-        for field in dataclasses.fields(NODE_KINDS[kind]):
-            macro = f"{prefix}_{_macro_name(field.name)}"
-            if field.name == "name":
-                values["name"] = name
-            elif field.name in ("input", "padding"):
-                values[field.name] = self.text(macro)
-            elif field.name == "stride":
-                values["stride"] = tuple(self._integer(f"{macro}_{axis}") for axis in _STRIDE_AXES)
-            elif field.name == "shift":
-                values["shift"] = self._integer(macro)
-            else:
-                values[field.name] = self._array(macro)
-        return NODE_KINDS[kind](**values)
-
-    def _array(self, name: str) -> npt.NDArray[Any]:
-        if name not in self._arrays:
-            raise ValueError(f"{self._source}: expected an array {name}, found none")
-        start = self._arrays[name]
-        dtype = _C_TYPES[self._tokens[start - 2].text]
-        tokens = Tokens(self._source, self._tokens[start:])
-        shape: list[int] = []
-        while tokens.take("'['").text == "[":
-            shape.append(tokens.integer(np.int64))
-            tokens.expect("]")
-        if not 1 <= len(shape) <= 4 or min(shape) < 1:
-            expected = f"1 to 4 sizes of {name} above 0"
-            raise tokens.error(self._tokens[start].line, expected, str(shape))
-        return read_nested(tokens, tuple(shape), "{}", dtype)
-
-    def _integer(self, macro: str) -> int:
-        value = self._number(macro, int)
-        assert isinstance(value, int)
-        return value
-
-    def _number(self, macro: str, kind: type[int] | type[float]) -> int | float:
-        text = self._macro(macro).text
-        try:
-            return kind(text)
-        except ValueError:
-            raise self._error(macro, "a number") from None
-
-    def _macro(self, name: str) -> Token:
-        if name not in self._macros:
-            raise ValueError(f"{self._source}: expected a macro {name}, found none")
-        return self._macros[name]
-
-    def _error(self, macro: str, expected: str) -> ValueError:
-        token = self._macros[macro]
-        where = f"{self._source} line {token.line}"
-        return ValueError(f"{where}: expected {expected} in {macro}, got {token.text.strip()}")
-
-
-def _expect_same_code(source: str, found: list[Token], expected: list[Token]) -> None:
-    """Raise ValueError at the first line that `weight_header` would have written otherwise."""
-    end = Token("the end of the file", found[-1].line)
-    for ours, theirs in itertools.zip_longest(expected, found, fillvalue=end):
-        if ours.text != theirs.text:
-            raise ValueError(
-                f"{source} line {theirs.line}: expected {_line_of(expected, ours)}, "
-                f"got {_line_of(found, theirs)}"
-            )
-
-
-def _line_of(tokens: list[Token], token: Token) -> str:
-    if token not in tokens:
-        return token.text  # the end of the file
-    line = [other.text for other in tokens if other.line == token.line]
-    return repr(" ".join(line).strip())

@@ -1,28 +1,46 @@
 """Rung 3 of the verification ladder: the network as a C99 program around `weight.h`.
 
-The program reads fingerprints (int8, time by time) from its standard input and writes every layer
+The program reads inputs (int8, in row-major order) from its standard input and writes every layer
 of each to its standard output, in the order of the network, and the index of the largest logit.
-Each layer is a call of one of five plain loops, whose sizes are the header's macros; nothing is
-typed in twice. Values are int32 where every sum is sure to fit, otherwise int64 (`value_bits`).
+Each layer is a call of a plain loop (`golden.c_loops`), whose sizes are the header's macros;
+nothing is typed in twice. Values are int32 where every sum is sure to fit, otherwise int64
+(`value_bits`).
 """
 
 from __future__ import annotations
 
+import textwrap
+
+from golden.axes import layer_axes
+from golden.c_header import layer_macros, layer_stem, macro_name
+from golden.c_loops import LOOPS
 from golden.network import INPUT_NAME, IntegerNetwork
 from golden.nodes import (
+    Add,
+    AveragePool,
     Convolution,
     DepthwiseConvolution,
     FullyConnected,
     GlobalMaxPool,
+    GlobalSumPool,
+    MaxPool,
     Node,
+    Pad,
+    PoolNode,
+    Requantise,
+    Reshape,
     ShiftRelu,
+    WeightedNode,
+    plain_fields,
 )
 
 _PROGRAM = """\
 /* Integer inference of one network. Generated from it: sizes and weights are those of weight.h.
- * Reads int8 fingerprints from stdin; writes every layer of each, then the label, to stdout.
+ * Reads int8 inputs from stdin; writes every layer of each, then the label, to stdout.
+ * %(width)s
  */
 
+#include <stdint.h>
 #include <stdio.h>
 
 #include "weight.h"
@@ -33,67 +51,10 @@ typedef struct {
     int32_t time, coefficient, channel;
 } shape_t;
 
-typedef struct {
-    int32_t time, coefficient; /* size of the kernel */
-    int32_t stride_time, stride_coefficient;
-    int32_t pad_time, pad_coefficient; /* zeros before the first row and column */
-} window_t;
+#define COUNT(map) (map##_TIME * map##_COEFFICIENT * map##_CHANNEL)
+#define SHAPE(map) ((shape_t){map##_TIME, map##_COEFFICIENT, map##_CHANNEL})
 
-/* Division by 2^shift, rounded towards minus infinity; >> of negative numbers is not portable. */
-static value_t floor_shift(value_t value, int shift) {
-    return value >= 0 ? value >> shift : ~(~value >> shift);
-}
-
-/* One output: position (t, c) of filter f. A depthwise filter reads channel f alone. */
-static value_t window_sum(const value_t *in, shape_t in_shape, const int8_t *weights, window_t w,
-                          int depthwise, int32_t t, int32_t c, int32_t f) {
-    const int32_t first = depthwise ? f : 0, count = depthwise ? 1 : in_shape.channel;
-    value_t sum = 0;
-    for (int32_t i = 0; i < w.time; ++i) {
-        for (int32_t j = 0; j < w.coefficient; ++j) {
-            const int32_t y = t * w.stride_time + i - w.pad_time;
-            const int32_t x = c * w.stride_coefficient + j - w.pad_coefficient;
-            if (y < 0 || y >= in_shape.time || x < 0 || x >= in_shape.coefficient) continue;
-            for (int32_t k = 0; k < count; ++k)
-                sum += in[(y * in_shape.coefficient + x) * in_shape.channel + first + k] *
-                       weights[((f * w.time + i) * w.coefficient + j) * count + k];
-        }
-    }
-    return sum;
-}
-
-WEIGHT_H_UNUSED static void convolution(const value_t *in, shape_t in_shape, const int8_t *weights,
-                                        window_t w, int depthwise, value_t *out, shape_t shape) {
-    for (int32_t t = 0; t < shape.time; ++t)
-        for (int32_t c = 0; c < shape.coefficient; ++c)
-            for (int32_t f = 0; f < shape.channel; ++f)
-                *out++ = window_sum(in, in_shape, weights, w, depthwise, t, c, f);
-}
-
-WEIGHT_H_UNUSED static void shift_relu(const value_t *in, int32_t count, int shift, value_t *out) {
-    for (int32_t i = 0; i < count; ++i) {
-        const value_t shifted = floor_shift(in[i], shift);
-        out[i] = shifted > 0 ? shifted : 0;
-    }
-}
-
-WEIGHT_H_UNUSED static void global_max_pool(const value_t *in, shape_t in_shape, value_t *out) {
-    for (int32_t k = 0; k < in_shape.channel; ++k) {
-        out[k] = in[k];
-        for (int32_t p = 1; p < in_shape.time * in_shape.coefficient; ++p)
-            if (in[p * in_shape.channel + k] > out[k]) out[k] = in[p * in_shape.channel + k];
-    }
-}
-
-WEIGHT_H_UNUSED static void fully_connected(const value_t *in, int32_t inputs,
-                                            const int8_t *weights, const int32_t *biases,
-                                            int32_t outputs, value_t *out) {
-    for (int32_t o = 0; o < outputs; ++o) {
-        out[o] = biases[o];
-        for (int32_t i = 0; i < inputs; ++i) out[o] += in[i] * weights[o * inputs + i];
-    }
-}
-
+%(loops)s
 /* The largest logit wins, the first of equals. */
 static value_t largest(const value_t *logits) {
     value_t best = 0;
@@ -104,16 +65,16 @@ static value_t largest(const value_t *logits) {
 
 %(buffers)s
 
-static void infer(void) {
+static void infer(const int8_t *input) {
+    for (int32_t i = 0; i < %(count)s; ++i) %(input)s[i] = %(centred)s;
 %(calls)s
 }
 
 int main(void) {
-    value_t label;
-    int8_t numbers[INPUT_TIME * INPUT_COEFFICIENT];
-    while (fread(numbers, 1, sizeof numbers, stdin) == sizeof numbers) {
-        for (int32_t i = 0; i < INPUT_TIME * INPUT_COEFFICIENT; ++i) %(input)s[i] = numbers[i];
-        infer();
+    static int8_t input[%(count)s];
+    while (fread(input, 1, sizeof input, stdin) == sizeof input) {
+        value_t label;
+        infer(input);
         label = largest(%(logits)s);
 %(writes)s
         fwrite(&label, sizeof label, 1, stdout);
@@ -121,6 +82,33 @@ int main(void) {
     return 0;
 }
 """
+_WINDOWS = """\
+typedef struct {
+    int32_t time, coefficient; /* elements of the window along each axis */
+    int32_t stride_time, stride_coefficient;
+    int32_t dilation_time, dilation_coefficient; /* from one element to the next */
+    int32_t pad_time, pad_coefficient; /* rows and columns before the map */
+} window_t;
+
+#define WINDOW(layer, kernel, dilation_time, dilation_coefficient)        \\
+    ((window_t){layer##_##kernel##_TIME, layer##_##kernel##_COEFFICIENT,  \\
+                layer##_STRIDE_TIME, layer##_STRIDE_COEFFICIENT,          \\
+                dilation_time, dilation_coefficient,                      \\
+                layer##_PAD_TIME_BEFORE, layer##_PAD_COEFFICIENT_BEFORE})
+
+/* Where element (i, j) of the window at (t, c) lies: the pixel's index, or -1 outside the map. */
+static int32_t place_in(shape_t map, window_t w, int32_t t, int32_t c, int32_t i, int32_t j) {
+    const int32_t y = t * w.stride_time + i * w.dilation_time - w.pad_time;
+    const int32_t x = c * w.stride_coefficient + j * w.dilation_coefficient - w.pad_coefficient;
+    const int inside = y >= 0 && y < map.time && x >= 0 && x < map.coefficient;
+    return inside ? y * map.coefficient + x : -1;
+}
+"""
+_WIDTHS = {
+    32: "Every sum of this network fits 32 bits.",
+    64: "Sums of this network may leave 32 bits, so that values have 64.",
+}
+_LINE_LENGTH = 100
 
 
 def value_bits(network: IntegerNetwork) -> int:
@@ -131,60 +119,122 @@ def value_bits(network: IntegerNetwork) -> int:
 def inference_program(network: IntegerNetwork) -> str:
     """Return the C99 source that computes `network` with the arrays and sizes of its `weight.h`."""
     names = [node.name for node in network.nodes]
-    buffers = [f"static value_t {INPUT_NAME}[INPUT_TIME * INPUT_COEFFICIENT];"]
-    buffers += [f"static value_t {name}[{' * '.join(_sizes(network, name))}];" for name in names]
-    writes = [f"        fwrite({name}, sizeof {name}, 1, stdout);" for name in names]
+    bits = value_bits(network)
+    zero = " - INPUT_ZERO" if network.input_format.zero_point else ""
     return _PROGRAM % {
-        "buffers": "\n".join(buffers),
-        "calls": "\n".join(f"    {_call(network, node)}" for node in network.nodes),
-        "input": INPUT_NAME,
-        "logits": network.output_name,
-        "value": f"int{value_bits(network)}_t",
-        "writes": "\n".join(writes),
+        "buffers": "\n".join(
+            f"static value_t {_buffer(name)}[{_count(network, name)}];"
+            for name in (INPUT_NAME, *names)
+        ),
+        "calls": "\n".join(_call(network, node) for node in network.nodes),
+        "centred": f"input[i]{zero}",
+        "count": _count(network, INPUT_NAME),
+        "input": _buffer(INPUT_NAME),
+        "logits": _buffer(network.output_name),
+        "loops": "\n".join(_loops(network)),
+        "value": f"int{bits}_t",
+        "width": _WIDTHS[bits],
+        "writes": "\n".join(
+            f"        fwrite({_buffer(name)}, sizeof {_buffer(name)}, 1, stdout);" for name in names
+        ),
     }
 
 
+def _loops(network: IntegerNetwork) -> list[str]:
+    """Return the functions that the network's nodes call, those of each kind once."""
+    kinds = {type(node) for node in network.nodes}
+    windows = {Convolution, DepthwiseConvolution, MaxPool, AveragePool}
+    prelude = [_WINDOWS] if kinds & windows else []
+    return prelude + [loop for kind, loop in LOOPS.items() if kind in kinds]
+
+
 def _call(network: IntegerNetwork, node: Node) -> str:
-    prefix, source = node.name.upper(), node.sources[0]
-    count = " * ".join(_sizes(network, node.sources[0]))
+    """Return the call that computes a node, on as many lines as it needs."""
+    function, *arguments = _function_and_arguments(network, node)
+    unbroken = ", ".join(argument.replace(" ", "\xa0") for argument in arguments)
+    wrapper = textwrap.TextWrapper(
+        width=_LINE_LENGTH,
+        subsequent_indent=" " * len(f"    {function}("),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    lines = wrapper.wrap(f"    {function}({unbroken});")
+    return "\n".join(lines).replace("\xa0", " ")
+
+
+def _function_and_arguments(network: IntegerNetwork, node: Node) -> list[str]:
+    prefix, source = macro_name(node.name), node.sources[0]
+    values, out = _buffer(source), _buffer(node.name)
+    count = _count(network, source)
+    shape, to = _shape(network, source), _shape(network, node.name)
     match node:
-        case Convolution() | DepthwiseConvolution():
-            depthwise = int(isinstance(node, DepthwiseConvolution))
-            arguments = (
-                f"{source}, {_shape(network, source)}, &{prefix}_WEIGHTS[0][0][0][0], "
-                f"{_window(prefix)}, {depthwise}, {node.name}, {_shape(network, node.name)}"
-            )
-            return f"convolution({arguments});"
-        case ShiftRelu():
-            return f"shift_relu({source}, {count}, {prefix}_SHIFT, {node.name});"
-        case GlobalMaxPool():
-            return f"global_max_pool({source}, {_shape(network, source)}, {node.name});"
+        case Convolution():
+            return ["convolution", values, shape, *_weights(node), _window(node), out, to]
+        case DepthwiseConvolution():
+            return ["depthwise_convolution", values, shape, *_weights(node), _window(node), out, to]
         case FullyConnected():
-            arguments = f"&{prefix}_WEIGHTS[0][0], {prefix}_BIASES, {prefix}_WEIGHTS_OUT"
-            return f"fully_connected({source}, {count}, {arguments}, {node.name});"
+            return ["fully_connected", values, count, *_weights(node), out, f"{prefix}_WEIGHTS_OUT"]
+        case ShiftRelu():
+            return ["shift_relu", values, count, f"{prefix}_SHIFT", out]
+        case Requantise():
+            twice = int(node.rounding == "twice")
+            return ["requantise", values, count, f"REQUANTISATION({prefix}, {twice})", out]
+        case Add():
+            pointers = ", ".join(map(_buffer, node.inputs))
+            inputs = f"(const value_t *const[]){{{pointers}}}"
+            return ["add", inputs, str(len(node.inputs)), count, out]
+        case GlobalMaxPool():
+            return ["global_max_pool", values, shape, out]
+        case GlobalSumPool():
+            return ["global_sum_pool", values, shape, out]
+        case MaxPool():
+            return ["max_pool", values, shape, _window(node), out, to]
+        case AveragePool():
+            zero_point = f"{prefix}_ZERO_POINT"
+            return ["average_pool", values, shape, _window(node), zero_point, out, to]
+        case Pad():
+            axes = layer_axes(len(node.amounts))
+            before = {axis: f"{prefix}_PAD_{macro_name(axis)}_BEFORE" for axis in axes}
+            return ["pad", values, shape, _three_numbers(before, "0"), out, to]
+        case Reshape():
+            return ["reshape", values, count, out]
         case _:
             raise TypeError(f"{node.name}: no C code for a {type(node).__name__}")
 
 
-def _window(prefix: str) -> str:
-    fields = (
-        "WEIGHTS_KERNEL_TIME",
-        "WEIGHTS_KERNEL_COEFFICIENT",
-        "STRIDE_TIME",
-        "STRIDE_COEFFICIENT",
-        "PAD_TIME_BEFORE",
-        "PAD_COEFFICIENT_BEFORE",
-    )
-    return "(window_t){" + ", ".join(f"{prefix}_{field}" for field in fields) + "}"
+def _weights(node: WeightedNode) -> list[str]:
+    """Return pointers to the first weight and to the first bias, if there is one."""
+    prefix = macro_name(node.name)
+    biases = "NULL" if node.biases is None else f"{prefix}_BIASES"
+    return [f"&{prefix}_WEIGHTS{'[0]' * node.weights.ndim}", biases]
+
+
+def _window(node: Convolution | DepthwiseConvolution | PoolNode) -> str:
+    prefix = macro_name(node.name)
+    kernel = "WINDOW" if isinstance(node, PoolNode) else "WEIGHTS_KERNEL"
+    dilation = ["1", "1"]
+    if "dilation" in plain_fields(node):
+        dilation = [f"{prefix}_DILATION_{axis}" for axis in ("TIME", "COEFFICIENT")]
+    return f"WINDOW({', '.join([prefix, kernel, *dilation])})"
+
+
+def _buffer(name: str) -> str:
+    """Return the array of a layer; the ending keeps it apart from keywords and functions."""
+    return f"{name}_values"
+
+
+def _count(network: IntegerNetwork, name: str) -> str:
+    macros = list(layer_macros(network, name))
+    return f"COUNT({layer_stem(name)})" if len(macros) == 3 else " * ".join(macros)
 
 
 def _shape(network: IntegerNetwork, name: str) -> str:
-    return "(shape_t){" + ", ".join(_sizes(network, name)) + "}"
+    axes, macros = layer_axes(len(network.shapes[name])), layer_macros(network, name)
+    if len(axes) == 3:
+        return f"SHAPE({layer_stem(name)})"
+    return _three_numbers(dict(zip(axes, macros, strict=True)), "1")
 
 
-def _sizes(network: IntegerNetwork, name: str) -> list[str]:
-    """Return the macros of a layer's sizes, slowest axis first."""
-    if name == INPUT_NAME:
-        return ["INPUT_TIME", "INPUT_COEFFICIENT", "INPUT_CHANNEL"]
-    axes = ("TIME", "COEFFICIENT", "CHANNEL") if len(network.shapes[name]) == 3 else ("CHANNEL",)
-    return [f"{name.upper()}_OUTPUT_{axis}" for axis in axes]
+def _three_numbers(macros: dict[str, str], missing: str) -> str:
+    """Return a shape_t of the macros of some axes, and of another number for those without one."""
+    return f"(shape_t){{{', '.join(macros.get(axis, missing) for axis in layer_axes(3))}}}"

@@ -24,7 +24,6 @@ import numpy.typing as npt
 from golden import archive
 from golden.integer_math import signed_limits
 from golden.nodes import (
-    LATER_FIELDS,
     NODE_KINDS,
     AveragePool,
     KeepsValues,
@@ -35,6 +34,7 @@ from golden.nodes import (
     arrays_of,
     check_shape,
     checked_node,
+    plain_fields,
 )
 
 KIND = "integer network"
@@ -352,19 +352,11 @@ def _node_from(entry: Mapping[str, Any], arrays: archive.Arrays) -> Node:
 
 
 def _describe(node: Node) -> dict[str, Any]:
-    """Return a node's fields but its arrays; later fields only where they differ from the default.
-
-    The digest hashes what is here, and networks that were made before those fields keep theirs.
-    """
-    plain = {
-        field.name: getattr(node, field.name)
-        for field in dataclasses.fields(node)
-        if field.name not in arrays_of(node)
+    """Return a node's kind and its fields but its arrays; the digest hashes what is here."""
+    return {
+        "kind": node.kind,
+        **{name: _lists(value) for name, value in plain_fields(node).items()},
     }
-    for name in LATER_FIELDS & plain.keys():
-        if plain[name] == getattr(type(node), name):
-            del plain[name]
-    return {"kind": node.kind, **{name: _lists(value) for name, value in plain.items()}}
 
 
 def _lists(value: Any) -> Any:

@@ -480,6 +480,20 @@ def arrays_of(node: Node) -> dict[str, npt.NDArray[Any]]:
     return {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
 
 
+def plain_fields(node: Node) -> dict[str, Any]:
+    """Return a node's other fields; later ones only where they differ from their default.
+
+    This is what files store, so that networks made before those fields keep their digest and text.
+    """
+    values = {field.name: getattr(node, field.name) for field in fields(node)}
+    return {
+        name: value
+        for name, value in values.items()
+        if not isinstance(value, np.ndarray)
+        and not (name in LATER_FIELDS and value == getattr(type(node), name))
+    }
+
+
 def _with_arrays(node: WeightedNode, axes: int) -> Node:
     """Return a weighted node with its arrays checked and read-only."""
     _expect_integer(node, "weight_bits", node.weight_bits, 2, 8)

@@ -19,7 +19,8 @@ from dataflow.proof.witness_vectors import witness_cases, witness_text
 from dataflow.ranges.intervals import constant_ranges, element_bounds, interval_bounds
 from dataflow.ranges.observed import observe
 from golden import reference
-from golden.c_header import read_header, weight_header
+from golden.c_header import weight_header
+from golden.c_header_reader import read_header
 from golden.cases import read_cases
 from golden.export import check_export
 from golden.network import IntegerNetwork

@@ -22,10 +22,10 @@ SANITIZE = ("-fsanitize=undefined", "-fno-sanitize-recover=all")
 
 
 def run_c(network: IntegerNetwork, fingerprints: npt.NDArray[np.int8]) -> dict[str, Integers]:
-    """Return every layer of `fingerprints` `(N, time, coefficient)` as compiled C computes it.
+    """Return every layer of `fingerprints` `(N, *network.input_shape)` as compiled C computes it.
 
-    Layers are int64 `(N, *shape)`, the fingerprints first, as `golden.reference.run` gives them;
-    then `label`, the index of the largest logit, `(N,)`.
+    Layers are int64 `(N, *shape)`, the centred fingerprints first, as `golden.reference.run` gives
+    them; then `label`, the index of the largest logit, `(N,)`.
 
     Raises FileNotFoundError without a C compiler, ValueError if the program does not compile or
     ends early.
@@ -43,7 +43,7 @@ def run_c(network: IntegerNetwork, fingerprints: npt.NDArray[np.int8]) -> dict[s
     values = np.int32 if value_bits(network) == 32 else np.int64
     table = np.frombuffer(written, values).astype(np.int64).reshape(len(fingerprints), -1)
     parts = np.split(table, np.cumsum(sizes), axis=1)
-    layers = {INPUT_NAME: fingerprints.astype(np.int64)}
+    layers = {INPUT_NAME: fingerprints.astype(np.int64) - network.input_format.zero_point}
     for node, part in zip(network.nodes, parts, strict=False):
         layers[node.name] = part.reshape(-1, *network.shapes[node.name])
     return {**layers, "label": parts[-1][:, 0]}
@@ -53,5 +53,6 @@ def _run(command: list[str], folder: Path, data: bytes) -> bytes:
     result = subprocess.run(command, cwd=folder, input=data, capture_output=True, check=False)
     if result.returncode:
         said = result.stderr.decode(errors="replace").splitlines()
-        raise ValueError(f"{command[0]}: failed: {next(iter(said), 'no message')}")
+        errors = [line for line in said if "error" in line]
+        raise ValueError(f"{command[0]}: failed: {next(iter(errors + said), 'no message')}")
     return result.stdout

@@ -12,9 +12,16 @@ import pytest
 from hypothesis import given, settings
 
 from golden.axes import array_axes, named_arrays
-from golden.c_header import parse_header, read_header, weight_header
+from golden.c_header import weight_header
+from golden.c_header_reader import parse_header, read_header
 from golden.network import FeatureSettings, IntegerNetwork
-from golden.nodes import Convolution, DepthwiseConvolution, FullyConnected, ShiftRelu
+from golden.nodes import (
+    NODE_KINDS,
+    Convolution,
+    DepthwiseConvolution,
+    FullyConnected,
+    ShiftRelu,
+)
 from tests.networks import networks, random_network
 
 FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wunused-const-variable=2")
@@ -285,8 +292,7 @@ DIGEST_LINE = f'#define NETWORK_DIGEST "{NETWORK.digest}"'
         ('#define LABEL_2 "yes"', r'#define LABEL_2 "\377"',
          "weight.h line {}: expected a string in LABEL_2, got"),
         ('#define CONV_1_KIND "convolution"', '#define CONV_1_KIND "dense"',
-         "weight.h line {}: expected one of ['convolution', 'depthwise convolution', "
-         "'fully connected', 'global max-pool', 'shift and ReLU'] in CONV_1_KIND, got \"dense\""),
+         f"weight.h line {{}}: expected one of {sorted(NODE_KINDS)} in CONV_1_KIND, got \"dense\""),
         ("#define FEATURE_WINDOW_MS 40.0", "#define FEATURE_WINDOW_MS 40.0f",
          "weight.h line {}: expected a number in FEATURE_WINDOW_MS, got 40.0f"),
         ("#define FEATURE_WINDOW_MS 40.0", "#define FEATURE_WINDOW_MS inf",

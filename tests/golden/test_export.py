@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from golden.c_header import read_header
+from golden.c_header_reader import read_header
 from golden.cases import read_cases
 from golden.dump import compare_dumps, dump_clip, read_dump
 from golden.export import Export, check_export, export_network, write_export

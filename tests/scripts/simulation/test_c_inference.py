@@ -12,7 +12,8 @@ import pytest
 from golden import reference
 from golden.c_program import inference_program, value_bits
 from golden.comparison import Comparison, compare
-from golden.network import BIAS_MAX, BIAS_MIN, IntegerNetwork
+from golden.network import IntegerNetwork
+from golden.nodes import INT32_MAX, INT32_MIN
 from golden.ties import find_ties
 from scripts.simulation.c_inference import run_c
 from tests.networks import (
@@ -48,7 +49,7 @@ def test_any_network_is_the_reference(case: tuple[IntegerNetwork, npt.NDArray[np
     compared(*case)
 
 
-@pytest.mark.parametrize("bias", [BIAS_MIN, BIAS_MAX])
+@pytest.mark.parametrize("bias", [INT32_MIN, INT32_MAX])
 def test_sums_beyond_32_bits_are_the_reference(
     bias: int, require_tool: Callable[[str], None]
 ) -> None:
