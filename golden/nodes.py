@@ -363,7 +363,8 @@ class AveragePool(_OneInput):
         return (*_grid(self, self.windows, shapes[0]), shapes[0][2])
 
     def reach(self, magnitudes: Sequence[int], shapes: Sequence[Shape]) -> int:
-        return (magnitudes[0] + abs(self.zero_point)) * self.window[0] * self.window[1]
+        count = self.window[0] * self.window[1]
+        return (magnitudes[0] + abs(self.zero_point)) * count + count // 2  # the half rounds
 
 
 @dataclass(frozen=True)

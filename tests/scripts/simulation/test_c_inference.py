@@ -12,10 +12,11 @@ import pytest
 from golden import reference
 from golden.c_program import inference_program, value_bits
 from golden.comparison import Comparison, compare
-from golden.network import IntegerNetwork
-from golden.nodes import INT32_MAX, INT32_MIN
+from golden.network import INPUT_NAME, IntegerNetwork
+from golden.nodes import INT32_MAX, INT32_MIN, AveragePool, Convolution, FullyConnected
 from golden.ties import find_ties
 from scripts.simulation.c_inference import run_c
+from tests.graphs import random_inputs
 from tests.networks import (
     networks_with_fingerprints,
     random_fingerprints,
@@ -62,6 +63,22 @@ def test_sums_beyond_32_bits_are_the_reference(
     assert logits.max() >= 2**31 if bias > 0 else logits.min() < -(2**31)
     assert value_bits(network) == 64
     compared(network, clips)
+
+
+def test_a_mean_whose_half_leaves_32_bits_is_the_reference(
+    require_tool: Callable[[str], None],
+) -> None:
+    """Nine values whose sum is 2^31 - 2: with the half that rounds, 4, it does not fit."""
+    require_tool("cc")
+    pixels = np.zeros((1, 1, 1, 1), np.int8)
+    nodes = (
+        Convolution("same", INPUT_NAME, pixels, biases=np.array([(2**31 - 2) // 9])),
+        AveragePool("mean", "same", (3, 3)),
+        FullyConnected("logit", "mean", np.zeros((1, 1), np.int8)),
+    )
+    network = IntegerNetwork(nodes, ("yes",), (3, 3), None)
+    assert value_bits(network) == 64
+    compared(network, random_inputs(0, 1, network))
 
 
 def test_the_first_of_equal_logits_is_the_label(require_tool: Callable[[str], None]) -> None:
