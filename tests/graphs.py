@@ -142,7 +142,7 @@ class _Builder:
     def add_any(self) -> None:
         """Append a random node, most often behind the latest one."""
         source = INPUT_NAME if not self.nodes else self.nodes[-1].name
-        if self.happens(0.4):
+        if self.happens(0.3):
             source = self.choose.choice(list(self.shapes))
         anywhere = [self.shift_relu, self.requantise, self.add, self.pad, self.reshape]
         on_maps = [
@@ -164,10 +164,10 @@ class _Builder:
         if len(ends) > 1:
             ends = [self.append(Add(self.name(), tuple(ends)))]
         labels = self.choose.randint(1, 4)
-        last = self.fully_connected(ends[0], labels)
-        self.append(last)
-        if self.happens(0.4):
-            self.append(self.requantise(self.nodes[-1].name))
+        self.append(self.fully_connected(ends[0], labels))
+        last = self.nodes[-1].name
+        if self.magnitudes[last] <= INT32_MAX and self.happens(0.4):
+            self.append(self.requantise(last))
         features = None
         if len(self.input_shape) == 2 and self.happens(0.5):
             features = features_for((self.input_shape[0], self.input_shape[1]))
@@ -197,7 +197,7 @@ class _Builder:
         channels = self.shapes[source][2] if inputs is None else inputs
         return {
             **self.weights((outputs, *kernel, channels)),
-            "stride": self.pair(3),
+            "stride": self.stride(),
             "padding": self.padding(source, extent),
             "dilation": dilation,
         }
@@ -231,11 +231,12 @@ class _Builder:
         zero_point = self.choose.choice([0, low, self.choose.randint(low, high)])
         zero_point = min(max(zero_point, low), high)
         factors = self.choose.choice([1, self.shapes[source][-1]])
-        middle = high.bit_length() - magnitude.bit_length() - left + self.choose.randint(0, 3)
+        middle = high.bit_length() - magnitude.bit_length() - left + self.choose.randint(-1, 2)
         middle = min(max(middle, -20), 3)
-        exponents = self.rng.integers(middle - 2, middle + 3, factors)
+        exponents = self.rng.integers(middle - 1, middle + 2, factors)
         multipliers = self.rng.integers(2**30, 2**31, factors)
-        multipliers = np.where(self.rng.random(factors) < 0.3, 2**30, multipliers)
+        ties = self.choose.choice([0, 0.3, 1])
+        multipliers = np.where(self.rng.random(factors) < ties, 2**30, multipliers)
         multipliers = np.where(self.rng.random(factors) < 0.05, 0, multipliers)
         return Requantise(
             self.name(),
@@ -260,7 +261,7 @@ class _Builder:
 
     def max_pool(self, source: str) -> Node:
         window = self.pair(3)
-        return MaxPool(self.name(), source, window, self.pair(3), self.padding(source, window))
+        return MaxPool(self.name(), source, window, self.stride(), self.padding(source, window))
 
     def average_pool(self, source: str) -> Node:
         window = self.pair(3)
@@ -268,7 +269,7 @@ class _Builder:
             self.name(),
             source,
             window,
-            self.pair(3),
+            self.stride(),
             self.padding(source, window),
             self.choose.choice([0, self.choose.randint(-128, 127)]),
         )
@@ -294,6 +295,9 @@ class _Builder:
 
     def pair(self, most: int) -> Pair:
         return self.choose.randint(1, most), self.choose.randint(1, most)
+
+    def stride(self) -> Pair:
+        return self.choose.choice([1, 1, 2, 3]), self.choose.choice([1, 1, 2, 3])
 
     def padding(self, source: str, extent: Any) -> str:
         """Return SAME or VALID; the former where a window would not fit otherwise."""

@@ -28,6 +28,7 @@ from golden.nodes import (
     Node,
     ShiftRelu,
 )
+from tests.graphs import graphs
 from tests.networks import (
     features_for,
     networks,
@@ -372,8 +373,8 @@ def test_digest_is_that_of_the_documented_bytes() -> None:
 # ---- file
 
 
-@settings(max_examples=30)
-@given(network=networks())
+@settings(max_examples=60)
+@given(network=networks() | graphs())
 def test_save_then_load_is_the_identity(
     tmp_path_factory: pytest.TempPathFactory, network: IntegerNetwork
 ) -> None:

@@ -1,8 +1,7 @@
-"""The reference against published values, a plain-Python network and the layers' algebra."""
+"""The reference against published values, plain loops and the layers' algebra."""
 
 from __future__ import annotations
 
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,14 @@ from golden import reference
 from golden.network import FeatureSettings, IntegerNetwork
 from golden.nodes import (
     Convolution,
-    DepthwiseConvolution,
     FullyConnected,
     GlobalMaxPool,
     Node,
     ShiftRelu,
 )
+from tests.graphs import graphs_with_inputs
 from tests.networks import networks_with_fingerprints, random_fingerprints, random_network
+from tests.plain_loops import every_layer
 
 KNOWN_FINGERPRINT = Path(__file__).parent / "data" / "known_fingerprint.txt"
 KNOWN_FILTERS = (
@@ -52,111 +52,48 @@ def test_published_fingerprint_gives_the_published_convolution() -> None:
     assert convolution[0, 0, 0].tolist() == [29, -186]
 
 
-def plain_layers(network: IntegerNetwork, fingerprint: list[list[int]]) -> dict[str, Any]:
-    """Compute every layer with Python integers, loops and nested lists alone."""
-    layers: dict[str, Any] = {"fingerprint": [[[value] for value in row] for row in fingerprint]}
-    for node in network.nodes:
-        layers[node.name] = plain_layer(node, layers[node.input])
-    layers["fingerprint"] = fingerprint
-    return layers
-
-
-def plain_layer(node: Node, values: Any) -> Any:
-    match node:
-        case Convolution() | DepthwiseConvolution():
-            return plain_convolution(node, values)
-        case ShiftRelu():
-            return plain_shift_relu(values, node.shift)
-        case GlobalMaxPool():
-            channels = range(len(values[0][0]))
-            return [[[max(pixel[k] for row in values for pixel in row) for k in channels]]]
-        case FullyConnected():
-            flat = plain_flat(values)
-            return [
-                sum(weight * value for weight, value in zip(row, flat, strict=True)) + bias
-                for row, bias in zip(node.weights.tolist(), node.biases.tolist(), strict=True)
-            ]
-    raise TypeError(node)
-
-
-def plain_convolution(node: Convolution | DepthwiseConvolution, values: Any) -> Any:
-    weights = node.weights.tolist()
-    kernel = (len(weights[0]), len(weights[0][0]))
-    grid, before = [], []
-    for size, extent, step in zip((len(values), len(values[0])), kernel, node.stride, strict=True):
-        if node.padding == "SAME":
-            grid.append(-(-size // step))
-            before.append(max((grid[-1] - 1) * step + extent - size, 0) // 2)
-        else:
-            grid.append(len(range(0, size - extent + 1, step)))
-            before.append(0)
-
-    def at(time: int, coefficient: int, channel: int) -> int:
-        inside = 0 <= time < len(values) and 0 <= coefficient < len(values[0])
-        return values[time][coefficient][channel] if inside else 0
-
-    def output(t: int, c: int, k: int) -> int:
-        total = 0
-        for i, j, channel in product(
-            range(kernel[0]), range(kernel[1]), range(len(weights[0][0][0]))
-        ):
-            source = k if isinstance(node, DepthwiseConvolution) else channel
-            time, coefficient = t * node.stride[0] + i, c * node.stride[1] + j
-            value = at(time - before[0], coefficient - before[1], source)
-            total += weights[k][i][j][channel] * value
-        return total
-
-    return [
-        [[output(t, c, k) for k in range(len(weights))] for c in range(grid[1])]
-        for t in range(grid[0])
-    ]
-
-
-def plain_shift_relu(values: Any, shift: int) -> Any:
-    if isinstance(values, list):
-        return [plain_shift_relu(value, shift) for value in values]
-    return max(values // 2**shift, 0)
-
-
-def plain_flat(values: Any) -> list[int]:
-    if isinstance(values, list):
-        return [leaf for value in values for leaf in plain_flat(value)]
-    return [values]
+def expect_plain_loops(network: IntegerNetwork, fingerprints: Any) -> None:
+    """Compare every value with what plain loops over Python's integers give."""
+    result = reference.run(network, fingerprints)
+    for clip, fingerprint in enumerate(fingerprints):
+        for name, values in every_layer(network, fingerprint).items():
+            layer = result.layers[name][clip].reshape(network.shapes[name])
+            found = {place: int(value) for place, value in np.ndenumerate(layer)}
+            assert found == values, (clip, name)
 
 
 @settings(max_examples=60)
 @given(networks_with_fingerprints(max_count=2))
-def test_every_layer_equals_the_plain_python_network(case: tuple[IntegerNetwork, Any]) -> None:
-    network, fingerprints = case
-    result = reference.run(network, fingerprints)
-    for clip, fingerprint in enumerate(fingerprints.tolist()):
-        for name, expected in plain_layers(network, fingerprint).items():
-            assert result.layers[name][clip].tolist() == expected, (clip, name)
+def test_every_layer_equals_the_plain_loops(case: tuple[IntegerNetwork, Any]) -> None:
+    expect_plain_loops(*case)
 
 
-def test_default_network_equals_the_plain_python_network() -> None:
-    network = random_network(3, filters=5, outputs=3)
-    fingerprint = random_fingerprints(3, 1)
-    result = reference.run(network, fingerprint)
-    for name, expected in plain_layers(network, fingerprint[0].tolist()).items():
-        assert result.layers[name][0].tolist() == expected, name
+@settings(max_examples=150)
+@given(graphs_with_inputs(most_inputs=2))
+def test_every_layer_of_a_graph_equals_the_plain_loops(case: tuple[IntegerNetwork, Any]) -> None:
+    expect_plain_loops(*case)
 
 
-@given(networks_with_fingerprints())
+def test_default_network_equals_the_plain_loops() -> None:
+    expect_plain_loops(random_network(3, filters=5, outputs=3), random_fingerprints(3, 1))
+
+
+@given(networks_with_fingerprints() | graphs_with_inputs())
 def test_layers_are_int64_of_the_declared_shapes_in_network_order(
     case: tuple[IntegerNetwork, Any],
 ) -> None:
     network, fingerprints = case
     result = reference.run(network, fingerprints)
     assert list(result.layers) == ["fingerprint", *(node.name for node in network.nodes)]
-    assert np.array_equal(result.layers["fingerprint"], fingerprints)
+    centred = fingerprints.astype(int) - network.input_format.zero_point
+    assert np.array_equal(result.layers["fingerprint"], centred)
     for node in network.nodes:
         assert result.layers[node.name].shape == (len(fingerprints), *network.shapes[node.name])
         assert result.layers[node.name].dtype == np.int64
     assert result.logits is result.layers[network.output_name]
 
 
-@given(networks_with_fingerprints(max_count=4))
+@given(networks_with_fingerprints(max_count=4) | graphs_with_inputs(most_inputs=4))
 def test_clips_of_a_batch_do_not_touch_each_other(case: tuple[IntegerNetwork, Any]) -> None:
     network, fingerprints = case
     together = reference.run(network, fingerprints).logits

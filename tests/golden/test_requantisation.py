@@ -13,37 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golden import requantisation as rq
+from tests.plain_loops import RULES, nearest_away
 
 MULTIPLIERS = st.integers(0, 2**31 - 1)
 EXPONENTS = st.integers(rq.MIN_EXPONENT, rq.MAX_EXPONENT)
 INT32 = st.integers(-(2**31), 2**31 - 1)
-
-
-def truncated(dividend: int, divisor: int) -> int:
-    """Divide and round towards zero."""
-    return abs(dividend) // divisor * (1 if dividend >= 0 else -1)
-
-
-def nearest_away(value: Fraction) -> int:
-    """Round to the nearest integer, ties away from zero."""
-    return math.floor(abs(value) + Fraction(1, 2)) * (1 if value >= 0 else -1)
-
-
-def twice(value: int, multiplier: int, exponent: int) -> int:
-    """Doubling high product with its nudge by sign, then a rounding shift."""
-    product = value * 2 ** max(exponent, 0) * multiplier
-    high = truncated(product + (2**30 if product >= 0 else 1 - 2**30), 2**31)
-    return nearest_away(Fraction(high, 2 ** max(-exponent, 0)))
-
-
-def once(value: int, multiplier: int, exponent: int) -> int:
-    """The exact product, rounded to the nearest integer, ties up."""
-    return math.floor(
-        Fraction(value * multiplier) * Fraction(2) ** (exponent - 31) + Fraction(1, 2)
-    )
-
-
-RULES = {"twice": twice, "once": once}
 each_rule = pytest.mark.parametrize("rounding", rq.ROUNDINGS)
 
 

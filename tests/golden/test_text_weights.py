@@ -13,13 +13,14 @@ from hypothesis import given
 from golden.axes import named_arrays
 from golden.network import IntegerNetwork
 from golden.text_weights import parse_weight_text, read_weight_text, weight_text
+from tests.graphs import graphs
 from tests.networks import networks, random_network
 
 NETWORK = random_network(5, filters=3, outputs=2)
 TEXT = weight_text(NETWORK)
 
 
-@given(networks())
+@given(networks() | graphs())
 def test_network_to_text_to_arrays_is_the_identity(network: IntegerNetwork) -> None:
     found = parse_weight_text(weight_text(network))
     expected = named_arrays(network)
