@@ -12,11 +12,23 @@ import pytest
 from golden import reference
 from golden.c_program import inference_program, value_bits
 from golden.comparison import Comparison, compare
-from golden.network import INPUT_NAME, IntegerNetwork
-from golden.nodes import INT32_MAX, INT32_MIN, AveragePool, Convolution, FullyConnected
+from golden.network import INPUT_NAME, InputFormat, IntegerNetwork
+from golden.nodes import (
+    INT32_MAX,
+    INT32_MIN,
+    AveragePool,
+    Convolution,
+    DepthwiseConvolution,
+    FullyConnected,
+    MaxPool,
+    Node,
+    Pad,
+    Requantise,
+    ShiftRelu,
+)
 from golden.ties import find_ties
 from scripts.simulation.c_inference import run_c
-from tests.graphs import random_inputs
+from tests.graphs import graphs_with_inputs, random_inputs
 from tests.networks import (
     networks_with_fingerprints,
     random_fingerprints,
@@ -50,6 +62,163 @@ def test_any_network_is_the_reference(case: tuple[IntegerNetwork, npt.NDArray[np
     compared(*case)
 
 
+@hypothesis.settings(max_examples=80)
+@hypothesis.given(graphs_with_inputs())
+def test_any_graph_is_the_reference(case: tuple[IntegerNetwork, npt.NDArray[np.int8]]) -> None:
+    compared(*case)
+
+
+def layer_in_c(node: Node, numbers: list[int], shape: tuple[int, ...]) -> list[int]:
+    """Return what compiled C makes of one input by `node`, which the reference gives as well."""
+    outputs = int(np.prod(node.output_shape(shape)))
+    logit = FullyConnected("logit", node.name, np.zeros((1, outputs), np.int8))
+    form = InputFormat(-128, 127)
+    network = IntegerNetwork((node, logit), ("yes",), shape, None, form)
+    fingerprints = np.reshape(numbers, (1, *shape)).astype(np.int8)
+    compared(network, fingerprints)
+    values: list[int] = run_c(network, fingerprints)[node.name].ravel().tolist()
+    return values
+
+
+QUARTERS = [-6, -5, -3, -2, -1, 1, 2, 3, 5, 6]
+INT32 = {"low": INT32_MIN, "high": INT32_MAX}
+
+
+@pytest.mark.parametrize(
+    ("rounding", "exponent", "settings", "numbers", "expected"),
+    [
+        ("once", 0, {}, [-3, -1, 1, 3], [-1, 0, 1, 2]),
+        ("twice", 0, {}, [-3, -1, 1, 3], [-1, 0, 1, 2]),
+        ("once", -1, {}, QUARTERS, [-1, -1, -1, 0, 0, 0, 1, 1, 1, 2]),
+        ("twice", -1, {}, QUARTERS, [-2, -1, -1, -1, 0, 1, 1, 1, 2, 2]),
+        ("once", 3, {}, [-33, -32, 31, 32], [-128, -128, 124, 127]),
+        ("twice", 3, {}, [-33, -32, 31, 32], [-128, -128, 124, 127]),
+        ("once", 3, {"zero_point": 100}, [-57, 6, 7], [-228, 24, 27]),
+        ("twice", 3, {"zero_point": -128, "low": -128}, [-9, 63, 64], [0, 252, 255]),
+        ("once", -20, {"left_shift": 20}, [-3, -1, 1, 3], [-1, 0, 1, 2]),
+        ("twice", -20, {"left_shift": 20}, [-3, -1, 1, 3], [-2, -1, 1, 2]),
+        ("once", 23, {**INT32}, [-127, 127], [-127 * 2**22, 127 * 2**22]),
+        ("twice", 23, {**INT32}, [-127, 127], [-127 * 2**22, 127 * 2**22]),
+        # The sum of value and zero point leaves 32 bits before it is clamped.
+        ("once", 23, {**INT32, "zero_point": INT32_MAX}, [-1, 127], [-(2**22), 0]),
+        ("twice", -31, {"left_shift": 23}, [-127, 127], [0, 0]),
+    ],
+)
+def test_requantisation_rounds_as_a_table_by_hand_says(
+    rounding: str,
+    exponent: int,
+    settings: dict[str, int],
+    numbers: list[int],
+    expected: list[int],
+    require_tool: Callable[[str], None],
+) -> None:
+    """The factor is 2^(exponent - 1): with a multiplier of 2^30, ties are common."""
+    require_tool("cc")
+    factor = np.array([2**30]), np.array([exponent])
+    node = Requantise("node", INPUT_NAME, *factor, rounding, **settings)
+    assert layer_in_c(node, numbers, (len(numbers),)) == expected
+
+
+@pytest.mark.parametrize(
+    ("rounding", "multiplier", "exponent", "sums", "expected"),
+    [
+        ("once", INT32_MAX, 0, [INT32_MAX, -INT32_MAX], [INT32_MAX - 1, -INT32_MAX + 1]),
+        ("twice", INT32_MAX, 0, [INT32_MAX, -INT32_MAX], [INT32_MAX - 1, -INT32_MAX + 1]),
+        # 2^30 (1 - 2^-31): half a step below 2^30, and rounding up leaves the negative one there.
+        ("once", INT32_MAX, 30, [1, -1], [2**30, 1 - 2**30]),
+        ("twice", INT32_MAX, 30, [1, -1], [2**30, 1 - 2**30]),
+        # Just below a half of the last place; the first of two roundings makes it a half.
+        ("once", INT32_MAX, -31, [2**30, -(2**30)], [0, 0]),
+        ("twice", INT32_MAX, -31, [2**30, -(2**30)], [1, 0]),
+        ("once", INT32_MAX, -31, [INT32_MAX, -INT32_MAX], [1, -1]),
+        ("twice", 0, -31, [INT32_MAX, -INT32_MAX], [0, 0]),
+    ],
+)
+def test_requantisation_of_the_largest_sums_needs_64_bits(
+    rounding: str,
+    multiplier: int,
+    exponent: int,
+    sums: list[int],
+    expected: list[int],
+    require_tool: Callable[[str], None],
+) -> None:
+    require_tool("cc")
+    biases = np.array(sums)
+    factor = np.array([multiplier]), np.array([exponent])
+    nodes = (
+        FullyConnected("sums", INPUT_NAME, np.zeros((2, 1), np.int8), biases),
+        Requantise("scaled", "sums", *factor, rounding, **INT32),
+    )
+    network = IntegerNetwork(nodes, ("yes", "no"), (1,), None)
+    compared(network, random_inputs(0, 1, network))
+    assert run_c(network, random_inputs(0, 1, network))["scaled"].tolist() == [expected]
+
+
+def test_each_channel_is_scaled_by_its_own_factor(require_tool: Callable[[str], None]) -> None:
+    require_tool("cc")
+    factors = np.array([2**30, 2**30, 3 * 2**29]), np.array([0, 2, 1])  # 0.5, 2, 1.5
+    node = Requantise("node", INPUT_NAME, *factors, "twice")
+    assert layer_in_c(node, [10, 10, 10, -4, -4, -4], (1, 2, 3)) == [5, 20, 15, -2, -8, -6]
+
+
+def test_negative_sums_end_as_0_behind_a_shift(require_tool: Callable[[str], None]) -> None:
+    require_tool("cc")
+    numbers = [-128, -9, -8, -1, 0, 7, 8, 127]
+    assert layer_in_c(ShiftRelu("node", INPUT_NAME, 3), numbers, (8,)) == [0] * 6 + [1, 15]
+
+
+@pytest.mark.parametrize(
+    ("zero_point", "expected"),
+    [(0, [2, 2, 1, -2, -2]), (3, [2, 2, 1, -1, -2]), (-3, [1, 2, 0, -2, -2])],
+)
+def test_a_mean_rounds_ties_away_from_the_zero_point(
+    zero_point: int, expected: list[int], require_tool: Callable[[str], None]
+) -> None:
+    """Means of two but for the last, of which only one element lies inside."""
+    require_tool("cc")
+    node = AveragePool("node", INPUT_NAME, (1, 2), padding="SAME", zero_point=zero_point)
+    # 1.5, 2, 0.5, -1.5 and -2; q is that plus the zero point
+    assert layer_in_c(node, [1, 2, 2, -1, -2], (1, 5, 1)) == expected
+
+
+def test_what_lies_outside_counts_for_no_maximum(require_tool: Callable[[str], None]) -> None:
+    require_tool("cc")
+    node = MaxPool("node", INPUT_NAME, (3, 3), padding="SAME")
+    assert layer_in_c(node, [-7, -5, -9, -8], (2, 2, 1)) == [-5] * 4
+
+
+def test_dilated_windows_leave_elements_out(require_tool: Callable[[str], None]) -> None:
+    require_tool("cc")
+    weights = np.array([1, 10], np.int8).reshape(1, 1, 2, 1)
+    node = Convolution("node", INPUT_NAME, weights, dilation=(1, 3))
+    assert layer_in_c(node, [1, 2, 3, 4, 5], (1, 5, 1)) == [41, 52]
+
+
+def test_neighbouring_outputs_of_a_depthwise_convolution_read_one_channel(
+    require_tool: Callable[[str], None],
+) -> None:
+    require_tool("cc")
+    weights = np.array([1, 2, 3, 4], np.int8).reshape(4, 1, 1, 1)
+    node = DepthwiseConvolution("node", INPUT_NAME, weights)
+    assert layer_in_c(node, [5, -7], (1, 1, 2)) == [5, 10, -21, -28]
+
+
+def test_zeros_are_padded_on_every_axis(require_tool: Callable[[str], None]) -> None:
+    require_tool("cc")
+    node = Pad("node", INPUT_NAME, ((1, 0), (0, 1), (1, 1)))
+    expected = [0] * 12 + [0, 1, 2, 0, 0, 3, 4, 0, 0, 0, 0, 0]
+    assert layer_in_c(node, [1, 2, 3, 4], (1, 2, 2)) == expected
+
+
+def test_inputs_are_centred_first(require_tool: Callable[[str], None]) -> None:
+    require_tool("cc")
+    logits = FullyConnected("logits", INPUT_NAME, np.eye(2, dtype=np.int8))
+    form = InputFormat(-128, 127, 127)
+    network = IntegerNetwork((logits,), ("yes", "no"), (2,), None, form)
+    found = run_c(network, np.array([[-128, 127]], np.int8))
+    assert found[INPUT_NAME].tolist() == found["logits"].tolist() == [[-255, 0]]
+
+
 @pytest.mark.parametrize("bias", [INT32_MIN, INT32_MAX])
 def test_sums_beyond_32_bits_are_the_reference(
     bias: int, require_tool: Callable[[str], None]
@@ -62,6 +231,9 @@ def test_sums_beyond_32_bits_are_the_reference(
     logits = reference.run(network, clips).logits
     assert logits.max() >= 2**31 if bias > 0 else logits.min() < -(2**31)
     assert value_bits(network) == 64
+    program = inference_program(network)
+    assert "typedef int64_t value_t;" in program
+    assert "Sums of this network may leave 32 bits, so that values have 64." in program
     compared(network, clips)
 
 
