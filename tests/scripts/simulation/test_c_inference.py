@@ -11,7 +11,7 @@ import pytest
 
 from golden import reference
 from golden.c_program import inference_program, value_bits
-from golden.comparison import Comparison, compare
+from golden.comparison import compare
 from golden.network import INPUT_NAME, InputFormat, IntegerNetwork
 from golden.nodes import (
     INT32_MAX,
@@ -26,6 +26,7 @@ from golden.nodes import (
     Requantise,
     ShiftRelu,
 )
+from golden.reference import Integers
 from golden.ties import find_ties
 from scripts.simulation.c_inference import run_c
 from tests.graphs import graphs_with_inputs, random_inputs
@@ -37,10 +38,13 @@ from tests.networks import (
 )
 
 
-def compared(network: IntegerNetwork, fingerprints: npt.NDArray[np.int8]) -> Comparison:
-    expected = reference.run(network, fingerprints)
-    layers = {**expected.layers, "label": expected.label_indices}
-    return compare(layers, run_c(network, fingerprints), batched=True)
+def run_compared(
+    network: IntegerNetwork, fingerprints: npt.NDArray[np.int8]
+) -> dict[str, Integers]:
+    """Return every layer and the label as C computes them, all of which the reference gives too."""
+    expected, found = reference.run(network, fingerprints), run_c(network, fingerprints)
+    compare({**expected.layers, "label": expected.label_indices}, found, batched=True)
+    return found
 
 
 @pytest.mark.parametrize("extremes", [False, True])
@@ -49,23 +53,22 @@ def test_default_network_is_the_reference_in_every_layer_and_label(
 ) -> None:
     require_tool("cc")
     network, clips = random_network(1), random_fingerprints(1, 20, extremes=extremes)
-    comparison = compared(network, clips)
-    assert comparison.clips == 20
-    names = ["fingerprint", *(node.name for node in network.nodes), "label"]
-    assert list(comparison.values) == names
+    found = run_compared(network, clips)
+    assert found["label"].shape == (20,)
+    assert list(found) == ["fingerprint", *(node.name for node in network.nodes), "label"]
     assert "typedef int32_t value_t;" in inference_program(network)
 
 
 @hypothesis.settings(max_examples=15)
 @hypothesis.given(networks_with_fingerprints())
 def test_any_network_is_the_reference(case: tuple[IntegerNetwork, npt.NDArray[np.int8]]) -> None:
-    compared(*case)
+    run_compared(*case)
 
 
 @hypothesis.settings(max_examples=80)
 @hypothesis.given(graphs_with_inputs())
 def test_any_graph_is_the_reference(case: tuple[IntegerNetwork, npt.NDArray[np.int8]]) -> None:
-    compared(*case)
+    run_compared(*case)
 
 
 def layer_in_c(node: Node, numbers: list[int], shape: tuple[int, ...]) -> list[int]:
@@ -75,8 +78,7 @@ def layer_in_c(node: Node, numbers: list[int], shape: tuple[int, ...]) -> list[i
     form = InputFormat(-128, 127)
     network = IntegerNetwork((node, logit), ("yes",), shape, None, form)
     fingerprints = np.reshape(numbers, (1, *shape)).astype(np.int8)
-    compared(network, fingerprints)
-    values: list[int] = run_c(network, fingerprints)[node.name].ravel().tolist()
+    values: list[int] = run_compared(network, fingerprints)[node.name].ravel().tolist()
     return values
 
 
@@ -150,8 +152,8 @@ def test_requantisation_of_the_largest_sums_needs_64_bits(
         Requantise("scaled", "sums", *factor, rounding, **INT32),
     )
     network = IntegerNetwork(nodes, ("yes", "no"), (1,), None)
-    compared(network, random_inputs(0, 1, network))
-    assert run_c(network, random_inputs(0, 1, network))["scaled"].tolist() == [expected]
+    found = run_compared(network, random_inputs(0, 1, network))
+    assert found["scaled"].tolist() == [expected]
 
 
 def test_each_channel_is_scaled_by_its_own_factor(require_tool: Callable[[str], None]) -> None:
@@ -215,7 +217,7 @@ def test_inputs_are_centred_first(require_tool: Callable[[str], None]) -> None:
     logits = FullyConnected("logits", INPUT_NAME, np.eye(2, dtype=np.int8))
     form = InputFormat(-128, 127, 127)
     network = IntegerNetwork((logits,), ("yes", "no"), (2,), None, form)
-    found = run_c(network, np.array([[-128, 127]], np.int8))
+    found = run_compared(network, np.array([[-128, 127]], np.int8))
     assert found[INPUT_NAME].tolist() == found["logits"].tolist() == [[-255, 0]]
 
 
@@ -234,7 +236,7 @@ def test_sums_beyond_32_bits_are_the_reference(
     program = inference_program(network)
     assert "typedef int64_t value_t;" in program
     assert "Sums of this network may leave 32 bits, so that values have 64." in program
-    compared(network, clips)
+    run_compared(network, clips)
 
 
 def test_a_mean_whose_half_leaves_32_bits_is_the_reference(
@@ -250,7 +252,7 @@ def test_a_mean_whose_half_leaves_32_bits_is_the_reference(
     )
     network = IntegerNetwork(nodes, ("yes",), (3, 3), None)
     assert value_bits(network) == 64
-    compared(network, random_inputs(0, 1, network))
+    run_compared(network, random_inputs(0, 1, network))
 
 
 def test_the_first_of_equal_logits_is_the_label(require_tool: Callable[[str], None]) -> None:
@@ -260,4 +262,4 @@ def test_the_first_of_equal_logits_is_the_label(require_tool: Callable[[str], No
     network = tying_network()
     ties = find_ties(network)
     assert len(ties.fingerprints)
-    compared(network, ties.fingerprints)
+    run_compared(network, ties.fingerprints)
