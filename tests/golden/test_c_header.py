@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import re
 import subprocess
 from collections.abc import Callable
@@ -14,14 +16,23 @@ from hypothesis import given, settings
 from golden.axes import array_axes, named_arrays
 from golden.c_header import weight_header
 from golden.c_header_reader import parse_header, read_header
-from golden.network import FeatureSettings, IntegerNetwork
+from golden.network import INPUT_NAME, FeatureSettings, InputFormat, IntegerNetwork
 from golden.nodes import (
     NODE_KINDS,
+    Add,
+    AveragePool,
     Convolution,
     DepthwiseConvolution,
     FullyConnected,
+    GlobalMaxPool,
+    GlobalSumPool,
+    MaxPool,
+    Pad,
+    Requantise,
+    Reshape,
     ShiftRelu,
 )
+from tests.graphs import graphs, random_graph
 from tests.networks import networks, random_network
 
 FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wunused-const-variable=2")
@@ -197,8 +208,8 @@ def test_declarations_are_of_the_promised_types() -> None:
 # ---- and back
 
 
-@settings(max_examples=60)
-@given(networks())
+@settings(max_examples=200)
+@given(networks() | graphs())
 def test_network_to_header_to_network_to_header_is_the_identity(network: IntegerNetwork) -> None:
     header = weight_header(network)
     parsed = parse_header(header)
@@ -400,3 +411,210 @@ def test_no_macro_comes_twice_whatever_the_names_of_the_nodes() -> None:
     defined += re.findall(r"_t (\w+)\[", header)
     assert len(set(defined)) == len(defined)
     assert parse_header(header).digest == network.digest
+
+
+# ---- every graph
+
+
+def graph_of_every_kind() -> IntegerNetwork:
+    """A graph with a node of each kind and a number in every field, none of them a default."""
+    rng = np.random.default_rng(1)
+
+    def weights(*shape: int) -> np.ndarray:
+        return rng.integers(-128, 128, shape)
+
+    nodes = (
+        Convolution("conv", INPUT_NAME, weights(3, 2, 1, 2), (1, 2), "SAME", np.array([7, 8, -9]),
+                    (2, 3), 8),
+        Requantise("q", "conv", np.array([2**30, 0, 2**31 - 1]), np.array([-7, 0, -9]), "twice",
+                   -5, -128, 127, 2),
+        DepthwiseConvolution("dw", "q", weights(6, 1, 1, 1) // 64, weight_bits=2),
+        GlobalSumPool("sum", "dw"),
+        Pad("wider", "q", ((0, 0), (1, 2), (0, 3))),
+        ShiftRelu("relu", "wider", 1),
+        Add("both", ("relu", "wider", "relu")),
+        MaxPool("most", "both", (2, 1), (2, 3), "VALID"),
+        AveragePool("mean", "most", (1, 2), (1, 1), "SAME", -5),
+        GlobalMaxPool("top", "mean"),
+        Add("all", ("sum", "top")),
+        Reshape("flat", "all", (2, 3)),
+        FullyConnected("fc", "flat", weights(2, 6), weight_bits=8),
+    )  # fmt: skip
+    form = InputFormat(-128, 127, -1, 0.1)
+    return IntegerNetwork(nodes, ("yes", "no"), (4, 5, 2), None, form, "litert")
+
+
+GRAPH = graph_of_every_kind()
+GRAPH_HEADER = weight_header(GRAPH)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("ROUNDING_RULE \"litert\"",),
+        ("INPUT_TIME 4", "INPUT_COEFFICIENT 5", "INPUT_CHANNEL 2", "INPUT_AXIS_COUNT 3",
+         "INPUT_MIN (-128)", "INPUT_MAX 127", "INPUT_ZERO (-1)", "INPUT_SCALE 0.1"),
+        ("CONV_KIND \"convolution\"", "CONV_INPUT \"fingerprint\"", "CONV_PADDING \"SAME\"",
+         "CONV_WEIGHT_BITS 8", "CONV_STRIDE_TIME 1", "CONV_DILATION_TIME 2",
+         "CONV_PAD_TIME_BEFORE 1", "CONV_PAD_TIME_AFTER 1", "CONV_STRIDE_COEFFICIENT 2",
+         "CONV_DILATION_COEFFICIENT 3", "CONV_PAD_COEFFICIENT_BEFORE 0",
+         "CONV_PAD_COEFFICIENT_AFTER 0", "CONV_OUTPUT_TIME 4", "CONV_OUTPUT_COEFFICIENT 3",
+         "CONV_OUTPUT_CHANNEL 3", "CONV_WEIGHTS_OUT 3", "CONV_WEIGHTS_KERNEL_TIME 2",
+         "CONV_WEIGHTS_KERNEL_COEFFICIENT 1", "CONV_WEIGHTS_IN 2", "CONV_BIASES_OUT 3"),
+        ("Q_KIND \"requantisation\"", "Q_INPUT \"conv\"", "Q_ROUNDING \"twice\"",
+         "Q_ZERO_POINT (-5)", "Q_LOW (-128)", "Q_HIGH 127", "Q_SHIFT_LEFT 2", "Q_OUTPUT_TIME 4",
+         "Q_OUTPUT_COEFFICIENT 3", "Q_OUTPUT_CHANNEL 3", "Q_MULTIPLIERS_OUT 3",
+         "Q_EXPONENTS_OUT 3"),
+        ("WIDER_KIND \"padding\"", "WIDER_INPUT \"q\"", "WIDER_PAD_TIME_BEFORE 0",
+         "WIDER_PAD_TIME_AFTER 0", "WIDER_PAD_COEFFICIENT_BEFORE 1",
+         "WIDER_PAD_COEFFICIENT_AFTER 2", "WIDER_PAD_CHANNEL_BEFORE 0",
+         "WIDER_PAD_CHANNEL_AFTER 3", "WIDER_OUTPUT_TIME 4"),
+        ("BOTH_KIND \"addition\"", "BOTH_INPUT_0 \"relu\"", "BOTH_INPUT_1 \"wider\"",
+         "BOTH_INPUT_2 \"relu\"", "BOTH_OUTPUT_TIME 4"),
+        ("MEAN_KIND \"average pool\"", "MEAN_INPUT \"most\"", "MEAN_PADDING \"SAME\"",
+         "MEAN_ZERO_POINT (-5)", "MEAN_WINDOW_TIME 1", "MEAN_STRIDE_TIME 1",
+         "MEAN_PAD_TIME_BEFORE 0", "MEAN_PAD_TIME_AFTER 0", "MEAN_WINDOW_COEFFICIENT 2"),
+        ("FLAT_KIND \"reshaping\"", "FLAT_INPUT \"all\"", "FLAT_OUTPUT_TIME 2",
+         "FLAT_OUTPUT_COEFFICIENT 3"),
+    ],
+)  # fmt: skip
+def test_macros_of_a_graph(lines: tuple[str, ...]) -> None:
+    assert "\n".join(f"#define {line}" for line in lines) + "\n" in GRAPH_HEADER
+
+
+def test_comments_name_every_source_and_arrays_their_types() -> None:
+    assert (
+        "/* both: addition of relu [4][6][6], wider [4][6][6], relu [4][6][6] -> " in GRAPH_HEADER
+    )
+    assert (
+        "static const int32_t Q_MULTIPLIERS[3] = {1073741824,          0, 2147483647};"
+        in GRAPH_HEADER
+    )
+    assert "static const int8_t Q_EXPONENTS[3] = {-7,  0, -9};" in GRAPH_HEADER
+    assert "static const int32_t CONV_BIASES[3] = { 7,  8, -9};" in GRAPH_HEADER
+    assert "FC_BIASES" not in GRAPH_HEADER
+
+
+def test_the_banner_explains_what_the_network_has() -> None:
+    sentences = ["Requantisation: q = ", "Values are centred: ", "output o reads channel o / m"]
+    for sentence in sentences:
+        assert sentence in GRAPH_HEADER
+        assert sentence not in HEADER
+
+
+def test_every_kind_and_every_field_comes_back() -> None:
+    assert {node.kind for node in GRAPH.nodes} == set(NODE_KINDS)
+    parsed = parse_header(GRAPH_HEADER)
+    assert parsed.to_bytes() == GRAPH.to_bytes()
+    assert parsed.input_format == GRAPH.input_format
+    assert (parsed.features, parsed.rounding, parsed.input_shape) == (None, "litert", (4, 5, 2))
+
+
+@pytest.mark.parametrize("shape", [(6,), (6, 1), (1, 6), (6, 1, 1), (1, 1, 6)])
+def test_inputs_of_the_same_size_and_other_axes_stay_apart(shape: tuple[int, ...]) -> None:
+    nodes = (FullyConnected("fc", INPUT_NAME, np.ones((1, 6), np.int8)),)
+    network = IntegerNetwork(nodes, ("yes",), shape, None)
+    assert parse_header(weight_header(network)).digest == network.digest
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-05, 3e22, 0.1 + 0.2, 5e-324, 1.7976931348623157e308])
+def test_c_and_python_read_the_same_scale(
+    scale: float, tmp_path: Path, require_tool: Callable[[str], None]
+) -> None:
+    require_tool("cc")
+    network = dataclasses.replace(GRAPH, input_format=InputFormat(scale=scale))
+    header = weight_header(network)
+    assert parse_header(header).input_format.scale == scale
+    (tmp_path / "weight.h").write_text(header)
+    printing = 'printf("%.17g %d\\n", INPUT_SCALE, 1 -Q_ZERO_POINT);'
+    program = '#include <stdio.h>\n#include "weight.h"\nint main(void) { %s return 0; }\n'
+    number, six = run_c(tmp_path, program % printing)[0].split()
+    assert (float(number), six) == (scale, "6")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('ROUNDING_RULE "litert"', 'ROUNDING_RULE "lite"',
+         ": rounding: expected one of tflm, litert, single, got 'lite'"),
+        ("INPUT_SCALE 0.1", "INPUT_SCALE 0.1f", " line {}: expected a number in INPUT_SCALE, got"),
+        ("INPUT_SCALE 0.1", "INPUT_SCALE 0.10",
+         " line {}: expected '# define INPUT_SCALE 0.1', got '# define INPUT_SCALE 0.10'"),
+        ("INPUT_SCALE 0.1", "INPUT_SCALE 0.2", ": digest does not match"),
+        ("INPUT_ZERO (-1)", "INPUT_ZERO -1",
+         " line {}: expected '# define INPUT_ZERO ( -1 )', got '# define INPUT_ZERO -1'"),
+        ("INPUT_ZERO (-1)", "INPUT_ZERO (", " line {}: expected a number in INPUT_ZERO, got "),
+        ("INPUT_MIN (-128)", "INPUT_MIN (-129)", ": input_format: expected -128 <= low < high"),
+        ("INPUT_AXIS_COUNT 3", "INPUT_AXIS_COUNT 1",
+         " line {}: expected '# define INPUT_AXIS_COUNT 3', got '# define INPUT_AXIS_COUNT 1'"),
+        ("#define INPUT_AXIS_COUNT 3\n", "", ": conv.weights: expected 1 input channels, got 2"),
+        ("CONV_WEIGHT_BITS 8", "CONV_WEIGHT_BITS 9",
+         ": conv.weight_bits: expected an integer in 2..8, got 9"),
+        ("#define CONV_WEIGHT_BITS 8\n", "",
+         ": conv.weights: expected integers in -32..31, got"),
+        ("CONV_DILATION_TIME 2", "CONV_DILATION_TIME two",
+         " line {}: expected a number in CONV_DILATION_TIME, got two"),
+        ("#define CONV_DILATION_COEFFICIENT 3\n", "",
+         ": conv.dilation: expected two integers above 0, got (2,)"),
+        ('Q_ROUNDING "twice"', "Q_ROUNDING twice",
+         " line {}: expected a string in Q_ROUNDING, got twice"),
+        ('Q_ROUNDING "twice"', 'Q_ROUNDING "thrice"',
+         ": q.rounding: expected one of twice, once, got 'thrice'"),
+        ('Q_ROUNDING "twice"', 'Q_ROUNDING "once"', ": digest does not match"),
+        ("int8_t Q_EXPONENTS[3]", "int8_t Q_OTHERS[3]",
+         ": expected an array Q_EXPONENTS, found none"),
+        ("int8_t Q_EXPONENTS[3] = {-7,  0, -9}", "int8_t Q_EXPONENTS[2] = {-7, 0}",
+         ": q.exponents: expected 3, one a multiplier, got 2"),
+        ("int8_t Q_EXPONENTS[3]", "int32_t Q_EXPONENTS[3]",
+         " line {}: expected 'WEIGHT_H_UNUSED static const int8_t Q_EXPONENTS"),
+        ("WIDER_PAD_CHANNEL_AFTER 3", "WIDER_PAD_CHANNEL_AFTER (-3)",
+         ": wider.amounts: expected pairs of integers of 0 or more, got"),
+        ("#define WIDER_PAD_CHANNEL_BEFORE 0\n", "",
+         ": wider: expected an input of 2 axes, got shape (4, 3, 3)"),
+        ('#define BOTH_INPUT_1 "wider"\n', "", ": both.inputs: expected two or more, got"),
+        ('#define BOTH_INPUT_2 "relu"\n', "", ": digest does not match"),
+        ('BOTH_INPUT_1 "wider"', 'BOTH_INPUT_1 "q"',
+         ": both: expected inputs of one shape, got"),
+        ("MOST_WINDOW_TIME 2", "MOST_WINDOW_TIME 9",
+         ": most: expected a window within (4, 6, 6), kernel is 9"),
+        ("FLAT_OUTPUT_TIME 2", "FLAT_OUTPUT_TIME 3",
+         ": flat.shape: expected 6 elements as in (1, 1, 6), got (3, 3)"),
+        ("#define FLAT_OUTPUT_TIME 2\n#define FLAT_OUTPUT_COEFFICIENT 3\n", "",
+         ": flat.shape: expected one to three integers above 0, got ()"),
+    ],
+)  # fmt: skip
+def test_an_edited_header_of_a_graph_is_refused(old: str, new: str, message: str) -> None:
+    assert GRAPH_HEADER.count(old) == 1
+    line = GRAPH_HEADER[: GRAPH_HEADER.index(old)].count("\n") + 1
+    with pytest.raises(ValueError) as caught:
+        parse_header(GRAPH_HEADER.replace(old, new), "g.h")
+    assert str(caught.value).startswith(f"g.h{message}".replace("{}", str(line)))
+
+
+def test_a_graph_cut_off_anywhere_is_refused() -> None:
+    for length in range(0, len(GRAPH_HEADER.rstrip()), 199):
+        with pytest.raises(ValueError, match=r"^weight\.h"):
+            parse_header(GRAPH_HEADER[:length])
+
+
+def test_no_macro_ends_in_another_ones_ending() -> None:
+    """Then nodes `a` and `a_b` cannot define the same name, whatever their kinds."""
+    general = set(re.findall(r"^#define (\w+)", HEADER + GRAPH_HEADER, re.MULTILINE))
+    endings: set[str] = set()
+    prefixes = {f"{node.name.upper()}_" for node in (*GRAPH.nodes, *NETWORK.nodes)}
+    for prefix in sorted(prefixes, key=len, reverse=True):
+        own = {name for name in general if name.startswith(prefix)}
+        general -= own
+        endings |= {name.removeprefix(prefix) for name in own}
+    everything = itertools.product(endings, endings | general)
+    clashes = [(ending, name) for ending, name in everything if name.endswith(f"_{ending}")]
+    assert clashes == []
+
+
+def test_headers_of_graphs_compile_by_themselves(
+    tmp_path: Path, require_tool: Callable[[str], None]
+) -> None:
+    require_tool("cc")
+    for seed in range(5):
+        (tmp_path / "weight.h").write_text(weight_header(random_graph(seed)))
+        cc(tmp_path, "-fsyntax-only", "weight.h")
