@@ -222,8 +222,8 @@ def _print_report(network: Path, origin: str, made: WidthReport) -> None:
     parts.append("")
     if made.observation is not None:
         parts += [tables.assumption_text(made), tables.data_table(made), f"{tables.DATA_NOTE}\n"]
+    parts += [tables.accumulator_table(made), f"{tables.ACCUMULATOR_NOTE}\n"]
     if made.proven is not None:
-        parts += [tables.accumulator_table(made), f"{tables.ACCUMULATOR_NOTE}\n"]
         parts += ["Published formulas, audited", tables.audit_table(made), tables.AUDIT_NOTE]
         parts.append(f"{tables.overflow_text(made)}\n")
     # A file or a pipe has no width of its own; 80 columns could cut numbers off.

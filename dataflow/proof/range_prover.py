@@ -56,7 +56,6 @@ from dataflow.proof.witness_pool import END_SIGNS, WitnessPool
 from dataflow.proof.witness_search import Effort, Goal, search
 from dataflow.ranges.accumulation import TapOrder, tap_weights
 from dataflow.ranges.intervals import (
-    FULL_INPUT_RANGE,
     Box,
     ChannelRange,
     InputRange,
@@ -79,7 +78,7 @@ Progress = Callable[[str, int, int], None]  # what, tasks done, tasks of this st
 
 def prove_ranges(
     network: IntegerNetwork,
-    input_range: InputRange = FULL_INPUT_RANGE,
+    input_range: InputRange | None = None,
     budget: Budget | None = None,
     progress: Progress | None = None,
 ) -> ProvenRanges:
@@ -97,7 +96,7 @@ def prove_ranges(
 @dataclass(eq=False)
 class _Prover:
     network: IntegerNetwork
-    input_range: InputRange
+    input_range: InputRange | None
     budget: Budget
     executor: Executor | None
     progress: Progress

@@ -13,7 +13,7 @@ from dataflow.ranges.intervals import Ranges, interval_bounds
 from dataflow.ranges.observed import observe
 from golden import files
 from golden.cases import read_cases
-from golden.network import INPUT_MAX, INPUT_MIN, IntegerNetwork
+from golden.network import IntegerNetwork
 
 PROVEN, INTERVAL, OBSERVED = "proven", "interval", "observed"
 SOURCES = (PROVEN, INTERVAL, OBSERVED)
@@ -50,9 +50,10 @@ def find_proven_ranges(
         if path.exists():
             ranges = read_proven_ranges(path, network)
             low, high = int(ranges.input_low.max()), int(ranges.input_high.min())
-            if (low, high) != (INPUT_MIN, INPUT_MAX):
+            lowest, highest = network.input_format.value_range
+            if (low, high) != (lowest, highest):
                 raise ValueError(
-                    f"{path}: expected ranges proven for all inputs in {INPUT_MIN}..{INPUT_MAX}, "
+                    f"{path}: expected ranges proven for all inputs in {lowest}..{highest}, "
                     f"got a coefficient in {low}..{high}"
                 )
             return ranges, path

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from dataflow.proof.range_model import Index, Target, certified_extreme, extreme, tap_sources
 from dataflow.ranges.accumulation import initial_sum, tap_weights
-from dataflow.ranges.intervals import Box, bound_taps
+from dataflow.ranges.intervals import Box, bound_products
 from golden import reference
 from golden.integer_math import signed_bits
 from golden.network import INPUT_NAME, IntegerNetwork
@@ -205,7 +205,7 @@ def _interval_ends(task: SumTask, order: tuple[int, ...]) -> npt.NDArray[np.int6
     """Return the interval bound of the task's end after each tap in order, `(taps, positions)`."""
     products = [
         (product.high if task.sign > 0 else product.low)[:, task.channel]
-        for product, _ in bound_taps(task.node, task.bounds[task.node.input])
+        for product in bound_products(task.node, task.bounds[task.node.input])
     ]
     sums = np.cumsum([products[tap] for tap in order], axis=0)
     ends: npt.NDArray[np.int64] = sums + initial_sum(task.node)[task.channel]

@@ -10,12 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from dataflow.ranges.intervals import ChannelRange
-from dataflow.ranges.signals import signal_values
+from dataflow.ranges.signals import batch_clips, signal_values
 from golden.network import IntegerNetwork
 from golden.reference import Integers
 
 END_SIGNS = {"low": -1, "high": 1}
-BATCH_CLIPS = 64
 
 
 @dataclass(eq=False)
@@ -49,8 +48,9 @@ class WitnessPool:
     def add(self, fingerprints: Sequence[npt.NDArray[Any]] | npt.NDArray[Any]) -> None:
         """Offer inputs `(N, time, coefficient)`."""
         inputs = np.asarray(fingerprints, np.int8)
-        for start in range(0, len(inputs), BATCH_CLIPS):
-            batch = inputs[start : start + BATCH_CLIPS]
+        clips = batch_clips(self.network)
+        for start in range(0, len(inputs), clips):
+            batch = inputs[start : start + clips]
             for signal in signal_values(self.network, batch):
                 for end, sign in END_SIGNS.items():
                     self._update(signal.name, end, sign, signal.tap, signal.values)

@@ -1,30 +1,42 @@
 """Ranges of every signal: the data type, and bounds by interval arithmetic on the actual weights.
 
-Signals are named: a node's output by the node (`conv_1`), what lies inside a weighted node by node
-and part (`conv_1.product`). Parts are `weight`, `bias`, `product` and `partial_sum`, which covers
-what the accumulator holds after each tap, the last included.
+Signals are named: a node's output by the node (`conv_1`), what lies inside a node by node and part
+(`conv_1.product`).
+
+    with weights      `weight`, `bias` where there is one, `product`, and `partial_sum`: what the
+                      accumulator holds after each tap, the last included
+    pools that sum    `partial_sum`: what the accumulator holds after each element of a window; an
+                      average pool adds up `value + zero_point`
+    requantisation    `multiplier`, and `product`: `value * 2^left_shift * multiplier`, exact.
+                      Nothing is shifted left for a positive exponent: it shifts less off later
 
 An interval bound holds for every input: each signal is bounded position by position (so that the
 borders of SAME windows meet their zeros), and the result is the hull over the positions. The inputs
 of a window are treated as independent, so true extremes may lie inside where windows overlap; for
-the first layer the bounds are exact. (R. E. Moore, "Interval Analysis", 1966.)
+the first layer the bounds are exact. Nodes without weights never fall where an input rises, so the
+reference itself maps bounds to bounds. (R. E. Moore, "Interval Analysis", 1966.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from dataflow.ranges.accumulation import initial_sum, tap_inputs, tap_weights
+from dataflow.ranges.accumulation import (
+    SummingPool,
+    each_tap,
+    initial_sum,
+    tap_weights,
+)
 from golden.archive import read_only
-from golden.integer_math import floor_shift, relu, signed_bits
-from golden.network import INPUT_MAX, INPUT_MIN, INPUT_NAME, IntegerNetwork
-from golden.nodes import FullyConnected, GlobalMaxPool, Node, ShiftRelu, WeightedNode
-from golden.reference import Integers
+from golden.integer_math import signed_bits
+from golden.network import INPUT_NAME, IntegerNetwork
+from golden.nodes import Node, Requantise, WeightedNode
+from golden.reference import Integers, compute
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,9 +73,9 @@ class ChannelRange:
 
 
 Ranges = Mapping[str, ChannelRange]
-# Smallest and largest value of the fingerprint: an integer for all coefficients, or one for each.
+# Smallest and largest value of the fingerprint, as the first layers see it: an integer for all
+# coefficients, or one for each.
 InputRange = tuple[npt.ArrayLike, npt.ArrayLike]
-FULL_INPUT_RANGE: InputRange = (INPUT_MIN, INPUT_MAX)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,21 +90,22 @@ RangeOrBox = TypeVar("RangeOrBox", Box, ChannelRange)
 
 
 def part_name(node: Node, part: str) -> str:
-    """Return the name of a signal inside a weighted node."""
+    """Return the name of a signal inside a node."""
     return f"{node.name}.{part}"
 
 
 def interval_bounds(
     network: IntegerNetwork,
-    input_range: InputRange = FULL_INPUT_RANGE,
+    input_range: InputRange | None = None,
     within: Ranges | None = None,
 ) -> Ranges:
     """Bound every signal of `network` for all fingerprints with values in `input_range`.
 
-    `within` are ranges that are known to hold, of any signals: what follows them is bounded from
-    there on.
+    Without a range for all that the network takes. `within` are ranges that are known to hold, of
+    any signals: what follows them is bounded from there on.
 
-    Raises ValueError for an empty range, one outside -32..31 or of another number of coefficients.
+    Raises ValueError for an empty range, one that the network's input format does not allow, or one
+    of another number of coefficients.
     """
     boxes, ranges = _propagate(network, input_range, within or {})
     return ranges | {name: _channel_hull([box]) for name, box in boxes.items()}
@@ -100,48 +113,61 @@ def interval_bounds(
 
 def element_bounds(
     network: IntegerNetwork,
-    input_range: InputRange = FULL_INPUT_RANGE,
+    input_range: InputRange | None = None,
     within: Ranges | None = None,
 ) -> Mapping[str, Box]:
     """Bound every element of the fingerprint and of each node's output, as `interval_bounds`."""
     return _propagate(network, input_range, within or {})[0]
 
 
-def input_box(network: IntegerNetwork, input_range: InputRange) -> Box:
-    """Return the range of every element of the fingerprint, `(time, coefficient, 1)`.
+def input_box(network: IntegerNetwork, input_range: InputRange | None = None) -> Box:
+    """Return the range of every element of the fingerprint, of the shape that nodes see.
 
-    Raises ValueError for an empty range, one outside -32..31 or of another number of coefficients.
+    Raises ValueError as `interval_bounds` does.
     """
-    ends = []
-    for end in input_range:
-        values = np.asarray(end)
-        if values.shape not in ((), (network.input_shape[1],)):
+    shape = network.shapes[INPUT_NAME]
+    lowest, highest = network.input_format.value_range
+    counts = {1, shape[1]} if len(shape) == 3 else {1}
+    ends = [np.atleast_1d(np.asarray(end)) for end in input_range or (lowest, highest)]
+    for values in ends:
+        if values.ndim > 1 or values.size not in counts:
             raise ValueError(
-                f"input_range: expected an integer or one for each of {network.input_shape[1]} "
+                f"input_range: expected an integer or one for each of {max(counts)} "
                 f"coefficients, got shape {values.shape}"
             )
-        grid = np.broadcast_to(values.astype(np.int64), network.input_shape)
-        ends.append(grid[..., np.newaxis])
-    low, high = ends
-    wrong = (low < INPUT_MIN) | (low > high) | (high > INPUT_MAX)
+    low, high = np.broadcast_arrays(*(values.astype(np.int64) for values in ends))
+    wrong = (low < lowest) | (low > high) | (high > highest)
     if wrong.any():
-        place = tuple(np.argwhere(wrong)[0])
+        place = int(np.argmax(wrong))
         raise ValueError(
-            f"input_range: expected {INPUT_MIN} <= low <= high <= {INPUT_MAX}, "
-            f"got {low[place]} and {high[place]} at coefficient {place[1]}"
+            f"input_range: expected {lowest} <= low <= high <= {highest}, "
+            f"got {low[place]} and {high[place]} at coefficient {place}"
         )
+    column = (-1, 1) if len(shape) == 3 else (-1,)  # the coefficient is the last axis but one
+    low, high = (np.broadcast_to(end.reshape(column), shape) for end in (low, high))
     return Box(low, high)
 
 
 def constant_ranges(network: IntegerNetwork) -> dict[str, ChannelRange]:
-    """Return the ranges of weights and biases, which do not depend on the input."""
-    ranges = {}
-    for node in network.weighted_nodes:
-        weights = tap_weights(node)  # taps, output channels
-        ranges[part_name(node, "weight")] = ChannelRange(weights.min(axis=0), weights.max(axis=0))
-        if isinstance(node, FullyConnected):
-            ranges[part_name(node, "bias")] = ChannelRange(initial_sum(node), initial_sum(node))
-    return ranges
+    """Return the ranges of weights, biases and multipliers, which do not depend on the input."""
+    return {
+        name: ChannelRange(values.min(axis=0), values.max(axis=0))
+        for name, values in constants(network).items()
+    }
+
+
+def constants(network: IntegerNetwork) -> dict[str, Integers]:
+    """Return weights, biases and multipliers by name, int64 `(values, channels)`."""
+    values = {}
+    for node in network.nodes:
+        if isinstance(node, WeightedNode):
+            values[part_name(node, "weight")] = tap_weights(node)
+            if node.biases is not None:
+                values[part_name(node, "bias")] = initial_sum(node)[np.newaxis]
+        elif isinstance(node, Requantise):
+            multipliers = node.multipliers.astype(np.int64)
+            values[part_name(node, "multiplier")] = multipliers[np.newaxis]
+    return values
 
 
 def magnitude_bound(network: IntegerNetwork) -> int:
@@ -150,7 +176,7 @@ def magnitude_bound(network: IntegerNetwork) -> int:
     The maximum over layers, channels and positions of `|bias| + sum of |weight| * max |input|`.
     Below 2^24 every float32 sum of these integers is exact, whatever the order of additions.
     """
-    return max(magnitude_bounds(network).values())
+    return max(magnitude_bounds(network).values(), default=0)
 
 
 def magnitude_bounds(network: IntegerNetwork) -> dict[str, int]:
@@ -159,61 +185,77 @@ def magnitude_bounds(network: IntegerNetwork) -> dict[str, int]:
     result = {}
     for node in network.weighted_nodes:
         largest = np.maximum(np.abs(bounds[node.input].low), np.abs(bounds[node.input].high))
-        inputs = tap_inputs(node, np.broadcast_to(largest, (1, *network.shapes[node.input])))
-        sums = (inputs * np.abs(tap_weights(node))).sum(axis=1)  # rows, output channels
-        result[node.name] = int((sums + np.abs(initial_sum(node))).max())
+        inputs = np.broadcast_to(largest, (1, *network.shapes[node.input]))
+        sums = np.abs(initial_sum(node))
+        for taps, weights in zip(each_tap(node, inputs), tap_weights(node), strict=True):
+            sums = sums + taps * np.abs(weights)  # rows, output channels
+        result[node.name] = int(sums.max())
     return result
 
 
-def bound_taps(node: WeightedNode, box: Box) -> Iterator[tuple[Box, Box]]:
-    """Yield the bounds of product and partial sum tap by tap, `(rows, output channels)` each.
+def bound_products(node: WeightedNode, box: Box) -> Iterator[Box]:
+    """Yield the bounds of the products of each tap, `(rows, output channels)`.
 
-    `box` bounds the node's input.
+    `box` bounds the input; rows are those of `dataflow.ranges.accumulation.each_tap`.
     """
-    low_inputs = tap_inputs(node, box.low[np.newaxis])
-    high_inputs = tap_inputs(node, box.high[np.newaxis])
-    low = high = initial_sum(node)
-    for tap, weights in enumerate(tap_weights(node)):
-        ends = low_inputs[:, tap] * weights, high_inputs[:, tap] * weights
-        product = Box(np.minimum(*ends), np.maximum(*ends))
-        low, high = low + product.low, high + product.high
-        yield product, Box(low, high)
+    inputs = (each_tap(node, ends[np.newaxis]) for ends in (box.low, box.high))
+    for weights, low, high in zip(tap_weights(node), *inputs, strict=True):
+        ends = low * weights, high * weights
+        yield Box(np.minimum(*ends), np.maximum(*ends))
 
 
 def _propagate(
-    network: IntegerNetwork, input_range: InputRange, within: Ranges
+    network: IntegerNetwork, input_range: InputRange | None, within: Ranges
 ) -> tuple[dict[str, Box], dict[str, ChannelRange]]:
-    """Return the bounds of every element of each node, and the ranges inside weighted nodes."""
+    """Return the bounds of every element of each node, and the ranges inside nodes."""
     boxes = {INPUT_NAME: input_box(network, input_range)}
     ranges = constant_ranges(network)
     for node in network.nodes:
-        box = boxes[node.sources[0]]
-        if isinstance(node, WeightedNode):
-            products, sums = zip(*bound_taps(node, box), strict=True)
-            for part, parts in (("product", products), ("partial_sum", sums)):
-                name = part_name(node, part)
-                ranges[name] = _within(_channel_hull(parts), within.get(name))
-            shape = network.shapes[node.name]
-            box = Box(sums[-1].low.reshape(shape), sums[-1].high.reshape(shape))
-        else:
-            box = _bound_monotone(node, box)
-        boxes[node.name] = _within(box, within.get(node.name))
+        parts, box = _bound_node(node, [boxes[source] for source in node.sources])
+        for part, bound in parts.items():
+            name = part_name(node, part)
+            ranges[name] = _within(bound, within.get(name))
+        shaped = (ends.reshape(network.shapes[node.name]) for ends in (box.low, box.high))
+        boxes[node.name] = _within(Box(*shaped), within.get(node.name))
     return boxes, ranges
 
 
-def _bound_monotone(node: Node, box: Box) -> Box:
-    """Floor shift, ReLU and maximum are monotone: bounds map to bounds."""
-    match node:
-        case ShiftRelu():
-            return Box(_shift_relu(box.low, node.shift), _shift_relu(box.high, node.shift))
-        case GlobalMaxPool():
-            return Box(*(ends.max(axis=(0, 1), keepdims=True) for ends in (box.low, box.high)))
-        case _:
-            raise TypeError(f"{node.name}: no interval arithmetic for a {type(node).__name__}")
+def _bound_node(node: Node, inputs: Sequence[Box]) -> tuple[dict[str, ChannelRange], Box]:
+    """Return the ranges inside a node by part, and the bounds of its outputs, row by row."""
+    if isinstance(node, WeightedNode):
+        return _bound_sums(node, inputs[0])
+    parts = {}
+    if isinstance(node, Requantise):
+        scale = node.multipliers.astype(np.int64) << node.left_shift
+        known = _channel_hull([inputs[0]])
+        parts["product"] = ChannelRange(known.low * scale, known.high * scale)
+    elif isinstance(node, SummingPool):
+        parts["partial_sum"] = _bound_pool_sums(node, inputs[0])
+    lows, highs = ([ends[np.newaxis] for ends in side] for side in _ends(inputs))
+    return parts, Box(compute(node, *lows)[0], compute(node, *highs)[0])
 
 
-def _shift_relu(values: Integers, shift: int) -> Integers:
-    return relu(floor_shift(values, shift)).astype(np.int64)
+def _ends(boxes: Sequence[Box]) -> tuple[list[Integers], list[Integers]]:
+    return [box.low for box in boxes], [box.high for box in boxes]
+
+
+def _bound_sums(node: WeightedNode, box: Box) -> tuple[dict[str, ChannelRange], Box]:
+    products, sums = [], []
+    total = Box(initial_sum(node), initial_sum(node))
+    for product in bound_products(node, box):
+        total = Box(total.low + product.low, total.high + product.high)
+        products.append(_channel_hull([product]))
+        sums.append(_channel_hull([total]))
+    return {"product": _channel_hull(products), "partial_sum": _channel_hull(sums)}, total
+
+
+def _bound_pool_sums(node: SummingPool, box: Box) -> ChannelRange:
+    total, sums = Box(*np.zeros((2, 1), np.int64)), []
+    inputs = (each_tap(node, ends[np.newaxis]) for ends in (box.low, box.high))
+    for low, high in zip(*inputs, strict=True):
+        total = Box(total.low + low, total.high + high)
+        sums.append(_channel_hull([total]))
+    return _channel_hull(sums)
 
 
 def _within(bounds: RangeOrBox, known: ChannelRange | None) -> RangeOrBox:
@@ -224,12 +266,10 @@ def _within(bounds: RangeOrBox, known: ChannelRange | None) -> RangeOrBox:
     return type(bounds)(low, high)
 
 
-def _channel_hull(boxes: Iterable[Box]) -> ChannelRange:
+def _channel_hull(boxes: Sequence[Box | ChannelRange]) -> ChannelRange:
     """Reduce bounds of elements to bounds of channels, the last axis."""
-    lows, highs = zip(
-        *((_per_channel(box.low).min(axis=0), _per_channel(box.high).max(axis=0)) for box in boxes),
-        strict=True,
-    )
+    lows = [_per_channel(box.low).min(axis=0) for box in boxes]
+    highs = [_per_channel(box.high).max(axis=0) for box in boxes]
     return ChannelRange(np.min(lows, axis=0), np.max(highs, axis=0))
 
 

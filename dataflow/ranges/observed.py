@@ -13,15 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dataflow.ranges.accumulation import initial_sum, tap_weights
-from dataflow.ranges.intervals import ChannelRange, Ranges, constant_ranges, part_name
-from dataflow.ranges.signals import signal_values
+from dataflow.ranges.intervals import ChannelRange, Ranges, constant_ranges, constants
+from dataflow.ranges.signals import batch_clips, signal_values
 from golden import reference
-from golden.network import INPUT_MAX, INPUT_MIN, IntegerNetwork
+from golden.network import IntegerNetwork
 from golden.reference import Integers
 
 MAX_BINS = 1024
-BATCH_CLIPS = 64  # what one batch keeps in flight stays within the processor's cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +38,8 @@ class Histogram:
 class Observation:
     """What was seen on `clips` clips, by the name of the signal.
 
-    `coefficients` is the range of each MFCC coefficient, int64 `[coefficient]`.
+    `coefficients` is the range of each MFCC coefficient, centred, int64 `[coefficient]`; of all
+    values together where the input has no such axis.
     """
 
     clips: int
@@ -55,23 +54,26 @@ class Observer:
     def __init__(self, network: IntegerNetwork, bounds: Ranges) -> None:
         """Start with nothing seen; `bounds` place the bins of the histograms."""
         self._network = network
-        constants = constant_ranges(network)
+        known = constants(network)
         self._tallies = {
-            name: _Tally(name, bound) for name, bound in bounds.items() if name not in constants
+            name: _Tally(name, bound) for name, bound in bounds.items() if name not in known
         }
-        self._input_low = np.full(network.input_shape[1], INPUT_MAX)
-        self._input_high = np.full(network.input_shape[1], INPUT_MIN)
+        self._batch_clips = batch_clips(network)
+        coefficients = network.input_shape[1] if len(network.input_shape) > 1 else 1
+        lowest, highest = network.input_format.value_range
+        self._input_low = np.full(coefficients, highest)
+        self._input_high = np.full(coefficients, lowest)
         self._clips = 0
 
     def add(self, fingerprints: npt.NDArray[Any]) -> None:
-        """Watch a batch `(N, time, coefficient)` of integers in -32..31.
+        """Watch a batch `(N, *network.input_shape)` of integers that the input format allows.
 
         Raises ValueError or TypeError for fingerprints that the network does not accept, and
         ValueError where a signal leaves the bounds (they were made for a narrower input range).
         """
         reference.check_fingerprints(self._network, fingerprints)
-        for start in range(0, len(fingerprints), BATCH_CLIPS):
-            self._watch(fingerprints[start : start + BATCH_CLIPS])
+        for start in range(0, len(fingerprints), self._batch_clips):
+            self._watch(fingerprints[start : start + self._batch_clips])
         self._clips += len(fingerprints)
 
     def result(self) -> Observation:
@@ -88,23 +90,24 @@ class Observer:
         )
 
     def _watch(self, fingerprints: npt.NDArray[Any]) -> None:
-        np.minimum(self._input_low, fingerprints.min(axis=(0, 1)), out=self._input_low)
-        np.maximum(self._input_high, fingerprints.max(axis=(0, 1)), out=self._input_high)
+        centred = fingerprints.astype(np.int64) - self._network.input_format.zero_point
+        if centred.ndim > 2:
+            centred = np.moveaxis(centred, 2, -1)  # coefficients last
+        centred = centred.reshape(-1, self._input_low.size)
+        np.minimum(self._input_low, centred.min(axis=0), out=self._input_low)
+        np.maximum(self._input_high, centred.max(axis=0), out=self._input_high)
         for signal in signal_values(self._network, fingerprints):
             values = signal.values
             self._tallies[signal.name].add(values.reshape(-1, values.shape[-1]))
 
 
 def constant_histograms(network: IntegerNetwork) -> dict[str, Histogram]:
-    """Return the histograms of weights and biases, which do not depend on the input."""
-    values = {}
-    for node in network.weighted_nodes:
-        values[part_name(node, "weight")] = tap_weights(node)
-        values[part_name(node, "bias")] = initial_sum(node)[np.newaxis]
+    """Return the histograms of what does not depend on the input: weights, biases, multipliers."""
     histograms = {}
-    for name, known in constant_ranges(network).items():
-        tally = _Tally(name, known)
-        tally.add(values[name])
+    ranges = constant_ranges(network)
+    for name, values in constants(network).items():
+        tally = _Tally(name, ranges[name])
+        tally.add(values)
         histograms[name] = tally.histogram()
     return histograms
 

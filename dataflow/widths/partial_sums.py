@@ -8,11 +8,11 @@ order and in any tree, as long as nothing reads the accumulator in between and n
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dataflow.proof.proven_ranges import ProvenRanges
-from dataflow.ranges.accumulation import TapOrder
-from dataflow.ranges.intervals import part_name
+from dataflow.ranges.accumulation import TapOrder, tap_weights
+from dataflow.ranges.intervals import Ranges, part_name
 from golden.network import IntegerNetwork
 
 
@@ -37,9 +37,13 @@ class AccumulatorBits:
         return self.worst_bits - self.last_bits
 
 
-def accumulator_bits(network: IntegerNetwork, ranges: ProvenRanges) -> tuple[AccumulatorBits, ...]:
-    """Return the accumulator of every layer with weights, in order."""
-    bounds = ranges.bounds
+def accumulator_bits(
+    network: IntegerNetwork, bounds: Ranges, orders: Mapping[str, TapOrder] | None = None
+) -> tuple[AccumulatorBits, ...]:
+    """Return the accumulator of every layer with weights, in order.
+
+    `orders` are the best orders found, by layer; without any the taps keep theirs.
+    """
     rows = []
     for node in network.weighted_nodes:
         partial, last = bounds[part_name(node, "partial_sum")], bounds[node.name]
@@ -50,12 +54,13 @@ def accumulator_bits(network: IntegerNetwork, ranges: ProvenRanges) -> tuple[Acc
             )
             if alone < worst
         )
+        given = TapOrder(tuple(range(len(tap_weights(node)))), partial.bits)
         rows.append(
             AccumulatorBits(
                 node.name,
                 partial.bits,
                 last.bits,
-                ranges.orders[node.name],
+                given if orders is None else orders[node.name],
                 saving,
             )
         )

@@ -2,16 +2,23 @@
 
 The report prints these widths and the generated Verilog parameters are these widths. A width always
 follows from the *bound*, never from what happened to be observed.
+
+A network is listed layer by layer, a layer being a node with weights and what follows it without.
+Each node without weights stands once: behind the last of all layers that it depends on, so that an
+addition stands with the later one of its branches. What depends on no layer, such as padding of the
+input, comes before the first layer, together with the input.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from dataflow.ranges.accumulation import SummingPool
 from dataflow.ranges.intervals import ChannelRange, Ranges, constant_ranges, part_name
 from golden.integer_math import unsigned_bits
-from golden.network import IntegerNetwork
-from golden.nodes import FullyConnected, Node, WeightedNode
+from golden.network import INPUT_NAME, IntegerNetwork
+from golden.nodes import Node, Requantise, WeightedNode
 
 # Which hardware a signal sizes, by its role in the layer.
 UNITS = {
@@ -22,6 +29,9 @@ UNITS = {
     "partial sum": "adder",
     "accumulator": "register",
     "output": "register",
+    "scale": "multiplier",
+    "scaled product": "multiplier",
+    "pool sum": "adder",
 }
 
 
@@ -59,8 +69,10 @@ class LayerWidths:
 
     The multiplier has the operands `input` and `weight` and the result `product`. The adder and its
     register hold `partial_sum`: the accumulator from the first tap to the last. `accumulator` is
-    its last value alone. `outputs` are the nodes that follow without weights (shift and ReLU,
-    pooling), the last of which feeds the next weighted layer. `bias` is None in layers without.
+    its last value alone. `followers` are the signals of the nodes that follow without weights: of
+    each its output (shift and ReLU, pooling), and before it what lies inside. A requantisation
+    multiplies its input by a `scale`, which gives a `scaled product`; the accumulator of a pool
+    that sums is a `pool sum`. `bias` is None in layers without.
     """
 
     name: str
@@ -71,14 +83,19 @@ class LayerWidths:
     bias: SignalWidth | None
     partial_sum: SignalWidth
     accumulator: SignalWidth
-    outputs: tuple[SignalWidth, ...]
+    followers: tuple[SignalWidth, ...]
+
+    @property
+    def outputs(self) -> tuple[SignalWidth, ...]:
+        """Outputs of the nodes that follow; the last is what the layer hands on."""
+        return tuple(signal for signal in self.followers if signal.role == "output")
 
     @property
     def signals(self) -> tuple[SignalWidth, ...]:
         """All signals, the operands of the multiplier first."""
         bias = () if self.bias is None else (self.bias,)
         inside = (self.input, self.weight, self.product, *bias, self.partial_sum, self.accumulator)
-        return inside + self.outputs
+        return inside + self.followers
 
     @property
     def output(self) -> SignalWidth:
@@ -95,7 +112,36 @@ def layer_widths(
     ones of `dataflow.proof.proven_ranges`); `observed` is reported beside them and changes no
     width. Without it, weights and biases alone count as observed.
     """
-    return tuple(_widths_of(network, node, bounds, observed) for node in network.weighted_nodes)
+    signal = _signals(network, bounds, observed)
+    followers = _followers(network)
+    return tuple(
+        LayerWidths(
+            name=node.name,
+            kind=node.kind,
+            input=signal(node.input, "input"),
+            weight=signal(part_name(node, "weight"), "weight"),
+            product=signal(part_name(node, "product"), "product"),
+            bias=None if node.biases is None else signal(part_name(node, "bias"), "bias"),
+            partial_sum=signal(part_name(node, "partial_sum"), "partial sum"),
+            accumulator=signal(node.name, "accumulator"),
+            followers=_widths_after(followers[node.name], signal),
+        )
+        for node in network.weighted_nodes
+    )
+
+
+def input_widths(
+    network: IntegerNetwork, bounds: Ranges, observed: Ranges | None = None
+) -> tuple[SignalWidth, ...]:
+    """Return the widths of the input and of all nodes that depend on no layer; none without such.
+
+    Where every node depends on some layer, the input stands there alone, as an operand.
+    """
+    nodes = _followers(network)[INPUT_NAME]
+    if not nodes:
+        return ()
+    signal = _signals(network, bounds, observed)
+    return (signal(INPUT_NAME, "output"), *_widths_after(nodes, signal))
 
 
 def widths_of_layer(widths: tuple[LayerWidths, ...], name: str) -> LayerWidths:
@@ -106,33 +152,40 @@ def widths_of_layer(widths: tuple[LayerWidths, ...], name: str) -> LayerWidths:
     raise KeyError(name)
 
 
-def _widths_of(
-    network: IntegerNetwork, node: WeightedNode, bounds: Ranges, observed: Ranges | None
-) -> LayerWidths:
+def _signals(
+    network: IntegerNetwork, bounds: Ranges, observed: Ranges | None
+) -> Callable[[str, str], SignalWidth]:
+    """Return a function that makes the width of a signal from its name and its role."""
     seen = constant_ranges(network) if observed is None else observed
-
-    def signal(name: str, role: str) -> SignalWidth:
-        return SignalWidth(name, role, bounds[name], seen.get(name))
-
-    return LayerWidths(
-        name=node.name,
-        kind=node.kind,
-        input=signal(node.input, "input"),
-        weight=signal(part_name(node, "weight"), "weight"),
-        product=signal(part_name(node, "product"), "product"),
-        bias=signal(part_name(node, "bias"), "bias") if isinstance(node, FullyConnected) else None,
-        partial_sum=signal(part_name(node, "partial_sum"), "partial sum"),
-        accumulator=signal(node.name, "accumulator"),
-        outputs=tuple(signal(after.name, "output") for after in _followers(network, node)),
-    )
+    return lambda name, role: SignalWidth(name, role, bounds[name], seen.get(name))
 
 
-def _followers(network: IntegerNetwork, node: Node) -> tuple[Node, ...]:
-    """Return the nodes without weights that work on the output of `node`, in order."""
-    reached = {node.name}
-    followers = []
-    for later in network.nodes:
-        if later.sources[0] in reached and not isinstance(later, WeightedNode):
-            reached.add(later.name)
-            followers.append(later)
-    return tuple(followers)
+def _followers(network: IntegerNetwork) -> dict[str, list[Node]]:
+    """Return the nodes without weights, in order, by the last layer that each depends on.
+
+    Those that depend on none are found under the input's name.
+    """
+    layers = [INPUT_NAME, *(node.name for node in network.weighted_nodes)]
+    places = {INPUT_NAME: 0}
+    followers: dict[str, list[Node]] = {name: [] for name in layers}
+    for node in network.nodes:
+        if isinstance(node, WeightedNode):
+            places[node.name] = layers.index(node.name)
+        else:
+            places[node.name] = max(places[source] for source in node.sources)
+            followers[layers[places[node.name]]].append(node)
+    return followers
+
+
+def _widths_after(
+    nodes: list[Node], signal: Callable[[str, str], SignalWidth]
+) -> tuple[SignalWidth, ...]:
+    widths = []
+    for node in nodes:
+        if isinstance(node, Requantise):
+            widths.append(signal(part_name(node, "multiplier"), "scale"))
+            widths.append(signal(part_name(node, "product"), "scaled product"))
+        elif isinstance(node, SummingPool):
+            widths.append(signal(part_name(node, "partial_sum"), "pool sum"))
+        widths.append(signal(node.name, "output"))
+    return tuple(widths)

@@ -22,6 +22,7 @@ from dataflow.ranges.observed import Histogram, constant_histograms
 from dataflow.widths.signal_widths import SignalWidth
 from dataflow.widths.width_report import ReportedSignal, WidthReport
 from golden.integer_math import signed_bits
+from golden.network import INPUT_NAME
 
 _COLOURS = {
     "observed": "#3b6ea5",
@@ -51,9 +52,8 @@ def layer_figure(report: WidthReport, layer: str) -> bytes:
     rows = -(-len(signals) // _COLUMNS)
     height = 3.6 * rows + 0.9
     figure = Figure(figsize=(13, height), dpi=_DOTS_PER_INCH)
-    figure.suptitle(
-        f"{layer} ({report.network.node(layer).kind})", x=0.06, ha="left", weight="bold"
-    )
+    kind = "input" if layer == INPUT_NAME else report.network.node(layer).kind
+    figure.suptitle(f"{layer} ({kind})", x=0.06, ha="left", weight="bold")
     data = "no clips observed" if seen is None else f"values observed on {seen.clips:,} clips"
     figure.text(
         0.985,

@@ -4,13 +4,15 @@ The JSON file holds this structure.
 
     schema              2; a change of meaning of any key raises it
     network             digest (SHA-256, hexadecimal), labels
-    input_range         [low, high]: the fingerprint values for which the bounds hold
+    input_range         [low, high]: the fingerprint values for which the bounds hold, as the first
+                        layers see them: without the input's zero point
     widths_follow       `proven` or `interval`: which bounds the widths follow from
     witnesses           number of inputs behind the values that are reached, or null without proof
     observed_clips      number of clips behind the observed values, or null
     assumed_input_range {low, high}, one value an MFCC coefficient, as observed, or null
     magnitude_bound     the largest absolute value of a sum of any taps in any order
-    layers              one object a weighted layer, in order:
+    layers              one object a weighted layer, in order; before them one with name, kind
+                        (`input`) and signals alone, where nodes work on the input before any layer:
       name, kind
       taps              multiplications for one output value
       multiplier        {input_bits, input_unsigned_bits, weight_bits, product_bits}
@@ -39,11 +41,12 @@ The JSON file holds this structure.
             case        number of the witness, in witnesses.npz; -1 for constants
             position    window of the feature map, row by row
             tap         product or partial sum in the window, -1 for signals without taps
-    accumulators        one object a weighted layer, null without proof:
+    accumulators        one object a weighted layer:
       layer
       worst_bits        hold every partial sum in the order kh, kw, in
       last_bits         hold the last sum, which is enough where partial sums may wrap
-      best_bits, best_order: the order of taps found whose partial sums need fewest bits
+      best_bits, best_order: the order of taps found whose partial sums need fewest bits; without
+                        proof it is the given one
       saving_channels   channels that would each need fewer bits for the last sum alone
     audit               published formulas (dataflow.widths.published_formulas), null without proof:
       layer, quantity, formula, title
@@ -78,8 +81,14 @@ from dataflow.ranges.intervals import (
 from dataflow.ranges.observed import Observation, observe
 from dataflow.widths.partial_sums import AccumulatorBits, accumulator_bits
 from dataflow.widths.published_formulas import FORMULAS, AuditRow, Overflow, audit
-from dataflow.widths.signal_widths import UNITS, LayerWidths, SignalWidth, layer_widths
-from golden.network import INPUT_MAX, INPUT_MIN, INPUT_NAME, IntegerNetwork
+from dataflow.widths.signal_widths import (
+    UNITS,
+    LayerWidths,
+    SignalWidth,
+    input_widths,
+    layer_widths,
+)
+from golden.network import INPUT_NAME, IntegerNetwork
 
 SCHEMA = 2
 
@@ -133,9 +142,13 @@ class ReportedSignal:
 
 @dataclass(frozen=True, eq=False)
 class WidthReport:
-    """The widths of a network, and all that is known of its signals, in the order of data."""
+    """The widths of a network, and all that is known of its signals, in the order of data.
+
+    `inputs` are those of the input and of what follows it before any layer, if anything does.
+    """
 
     network: IntegerNetwork
+    inputs: tuple[SignalWidth, ...]
     widths: tuple[LayerWidths, ...]
     signals: Mapping[str, ReportedSignal]
     proven: ProvenRanges | None
@@ -157,7 +170,7 @@ def report(
 ) -> WidthReport:
     """Return the report of a network; its widths follow from proven bounds if there are any.
 
-    `batches` are fingerprints `(N, time, coefficient)` to observe signals on.
+    `batches` are fingerprints `(N, *network.input_shape)` to observe signals on.
 
     Raises ValueError where one of them leaves a bound, and as `interval_bounds` and `observe` do.
     """
@@ -167,10 +180,12 @@ def report(
     assumed = None
     if seen is not None:
         assumed = interval_bounds(network, (seen.coefficients.low, seen.coefficients.high))
-    widths = layer_widths(network, bounds, None if seen is None else seen.ranges)
+    observed = None if seen is None else seen.ranges
+    inputs = input_widths(network, bounds, observed)
+    widths = layer_widths(network, bounds, observed)
     constants = {INPUT_NAME, *constant_ranges(network)}
     signals = {}
-    for layer, width, units in _distinct(widths):
+    for layer, width, units in _distinct(inputs, widths):
         known = None if proven is None else proven.signals[width.name]
         method = CONSTANT if width.name in constants else INTERVAL
         signals[width.name] = ReportedSignal(
@@ -182,11 +197,9 @@ def report(
             assumed=None if assumed is None else assumed[width.name],
             proven=known,
         )
-    if proven is None:
-        return WidthReport(network, widths, signals, None, seen, (), ())
-    rows = audit(network, widths, proven.reached)
-    accumulators = accumulator_bits(network, proven)
-    return WidthReport(network, widths, signals, proven, seen, rows, accumulators)
+    rows = () if proven is None else audit(network, widths, proven.reached)
+    accumulators = accumulator_bits(network, bounds, None if proven is None else proven.orders)
+    return WidthReport(network, inputs, widths, signals, proven, seen, rows, accumulators)
 
 
 def json_text(content: WidthReport) -> str:
@@ -196,14 +209,15 @@ def json_text(content: WidthReport) -> str:
 
 
 def _distinct(
-    widths: tuple[LayerWidths, ...],
+    inputs: tuple[SignalWidth, ...], widths: tuple[LayerWidths, ...]
 ) -> Iterable[tuple[str, SignalWidth, frozenset[str]]]:
     """Return each signal once, with the layer that first has it and all units that it sizes."""
     first: dict[str, tuple[str, SignalWidth]] = {}
     units: dict[str, set[str]] = {}
-    for layer in widths:
-        for signal in layer.signals:
-            first.setdefault(signal.name, (layer.name, signal))
+    groups = [(INPUT_NAME, inputs), *((layer.name, layer.signals) for layer in widths)]
+    for layer, group in groups:
+        for signal in group:
+            first.setdefault(signal.name, (layer, signal))
             units.setdefault(signal.name, set()).add(UNITS[signal.role])
     return [(*first[name], frozenset(units[name])) for name in first]
 
@@ -224,18 +238,27 @@ def _entries(content: WidthReport) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "network": {"digest": network.digest, "labels": list(network.labels)},
-        "input_range": [INPUT_MIN, INPUT_MAX],
+        "input_range": list(network.input_format.value_range),
         "widths_follow": "interval" if proven is None else "proven",
         "witnesses": None if proven is None else len(proven.fingerprints),
         "observed_clips": None if seen is None else seen.clips,
         "assumed_input_range": assumed,
         "magnitude_bound": magnitude_bound(network),
-        "layers": [_layer_entry(content, layer, taps[layer.name]) for layer in content.widths],
-        "accumulators": None
-        if proven is None
-        else [_accumulator_entry(row) for row in content.accumulators],
+        "layers": [
+            *_input_entries(content),
+            *(_layer_entry(content, layer, taps[layer.name]) for layer in content.widths),
+        ],
+        "accumulators": [_accumulator_entry(row) for row in content.accumulators],
         "audit": None if proven is None else [_audit_entry(content, row) for row in content.audit],
     }
+
+
+def _input_entries(content: WidthReport) -> list[dict[str, Any]]:
+    """Return the entry of what comes before the first layer, if anything does."""
+    if not content.inputs:
+        return []
+    signals = [_signal_entry(width, content.signals[width.name]) for width in content.inputs]
+    return [{"name": INPUT_NAME, "kind": "input", "signals": signals}]
 
 
 def _layer_entry(content: WidthReport, layer: LayerWidths, taps: int) -> dict[str, Any]:

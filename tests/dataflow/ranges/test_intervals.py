@@ -6,29 +6,35 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataflow.ranges.intervals import (
-    Box,
     ChannelRange,
     Ranges,
-    _bound_monotone,
+    constants,
+    element_bounds,
     interval_bounds,
     magnitude_bound,
     magnitude_bounds,
 )
 from golden import reference
 from golden.integer_math import signed_bits
-from golden.network import INPUT_NAME, IntegerNetwork
+from golden.network import INPUT_NAME, InputFormat, IntegerNetwork
 from golden.nodes import (
+    AveragePool,
     Convolution,
     DepthwiseConvolution,
     FullyConnected,
     GlobalMaxPool,
+    GlobalSumPool,
     Node,
+    Requantise,
+    Reshape,
     ShiftRelu,
 )
+from tests.dataflow import random_graphs
+from tests.dataflow.random_graphs import graphs, graphs_with_inputs
 from tests.networks import features_for, label_names, networks, random_network
 from tests.plain_loops import every_value, extremes
 
@@ -247,7 +253,94 @@ def test_impossible_input_ranges_are_refused(input_range: tuple[int, int]) -> No
         interval_bounds(random_network(0, filters=2), input_range)
 
 
-def test_unknown_kinds_of_node_are_refused() -> None:
-    box = Box(np.zeros((1, 1, 1), np.int64), np.zeros((1, 1, 1), np.int64))
-    with pytest.raises(TypeError, match="odd: no interval arithmetic for a Node"):
-        _bound_monotone(Node("odd"), box)
+@given(graphs_with_inputs())
+def test_no_input_leaves_the_interval_bounds_of_any_graph(
+    case: tuple[IntegerNetwork, npt.NDArray[Any]],
+) -> None:
+    network, inputs = case
+    bounds = interval_bounds(network)
+    for fingerprint in inputs:
+        signals = random_graphs.every_value(network, fingerprint)
+        assert signals.keys() | constants(network).keys() == bounds.keys()
+        for name, channels in signals.items():
+            ends = [(min(channels[place]), max(channels[place])) for place in sorted(channels)]
+            lows, highs = zip(*ends, strict=True)
+            assert_contained({name: (lows, highs)}, bounds)
+
+
+@settings(max_examples=30)
+@given(graphs())
+def test_bounds_of_layers_on_the_input_of_any_graph_are_attained(network: IntegerNetwork) -> None:
+    # Where one output is computed from one window, its bounds are sums of the ends of its taps.
+    bounds = element_bounds(network)
+    lowest, highest = network.input_format.value_range
+    for node in network.weighted_nodes:
+        if node.input != INPUT_NAME:
+            continue
+        for place, high in np.ndenumerate(bounds[node.name].high):
+            extreme = [0] * int(np.prod(network.shapes[INPUT_NAME]))
+            taps = zip(tap_places(network, node, place), node.weights[place[-1]].flat, strict=True)
+            for tap, weight in taps:
+                if tap is not None:
+                    extreme[tap] = highest if weight > 0 else lowest
+            extreme = np.clip(extreme, lowest, highest) + network.input_format.zero_point
+            inputs = extreme.reshape(1, *network.input_shape)
+            assert reference.run(network, inputs).layers[node.name][0][place] == high
+
+
+def tap_places(network: IntegerNetwork, node: Any, place: tuple[int, ...]) -> list[int | None]:
+    """Return the number of the input element that each tap of an output reads; None for zeros."""
+    shape = network.shapes[INPUT_NAME]
+    numbers = {index: number for number, index in enumerate(np.ndindex(*shape))}
+    marked = {index: number + 1 for index, number in numbers.items()}
+    found = random_graphs.taps(node, place, marked, shape)
+    return [number - 1 if number else None for _, number in found]
+
+
+def test_requantisation_names_its_multiplier_and_its_exact_product() -> None:
+    # 3 * -32..31 is doubled and halved again: -96..93, and less 5, -101..88.
+    nodes = (
+        FullyConnected("sum", INPUT_NAME, np.array([[3]])),
+        Requantise("q", "sum", np.array([2**30]), np.array([0]), "twice", -5, -90, 90, 1),
+    )
+    bounds = interval_bounds(IntegerNetwork(nodes, ("yes",), (1,), None))
+    assert limits(bounds, "q.multiplier") == (2**30, 2**30)
+    assert limits(bounds, "q.product") == (-192 * 2**30, 186 * 2**30)
+    assert bounds["q.product"].bits == 39
+    assert limits(bounds, "q") == (-85, 93)  # -90 is the lowest, and the zero point goes again
+
+
+def test_pools_name_what_they_add_up() -> None:
+    # Two of three values lie in the second window; the zero point counts once for each.
+    nodes = (
+        AveragePool("mean", INPUT_NAME, (2, 1), (2, 1), "SAME", zero_point=10),
+        GlobalSumPool("total", "mean"),
+        Reshape("flat", "total", (1,)),
+    )
+    form = InputFormat(-4, 5, 1)
+    bounds = interval_bounds(IntegerNetwork(nodes, ("yes",), (3, 1), None, form))
+    assert limits(bounds, INPUT_NAME) == (-5, 4)
+    assert limits(bounds, "mean.partial_sum") == (5, 28)  # 5..14, and twice that
+    assert limits(bounds, "mean") == (-5, 4)
+    assert limits(bounds, "total.partial_sum") == (-10, 8)
+
+
+def test_ranges_of_coefficients_need_an_input_with_that_axis() -> None:
+    weights = np.ones((1, 3), np.int64)
+    network = IntegerNetwork((FullyConnected("fc1", INPUT_NAME, weights),), ("yes",), (3,), None)
+    assert limits(interval_bounds(network, (-1, 2)), "fc1") == (-3, 6)
+    with pytest.raises(ValueError, match=r"one for each of 1 coefficients, got shape \(3,"):
+        interval_bounds(network, ([0, 0, 0], [1, 1, 1]))
+    image = IntegerNetwork(
+        (GlobalSumPool("sum", INPUT_NAME), Reshape("flat", "sum", (2,))),
+        ("a", "b"),
+        (2, 3, 2),
+        None,
+    )
+    bounds = interval_bounds(image, ([0, 1, 2], [3, 3, 3]))
+    assert bounds["flat"].low.tolist() == [6, 6] and bounds["flat"].high.tolist() == [18, 18]
+
+
+def test_a_network_without_weights_adds_up_nothing() -> None:
+    network = IntegerNetwork((Reshape("same", INPUT_NAME, (2,)),), ("a", "b"), (2, 1), None)
+    assert magnitude_bound(network) == 0 and magnitude_bounds(network) == {}

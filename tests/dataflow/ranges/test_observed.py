@@ -10,14 +10,17 @@ from hypothesis import given
 
 from dataflow.ranges.intervals import constant_ranges, interval_bounds
 from dataflow.ranges.observed import (
-    BATCH_CLIPS,
     MAX_BINS,
     Histogram,
     Observer,
     constant_histograms,
     observe,
 )
-from golden.network import IntegerNetwork
+from dataflow.ranges.signals import batch_clips
+from golden.network import INPUT_NAME, InputFormat, IntegerNetwork
+from golden.nodes import FullyConnected, GlobalSumPool, Reshape
+from tests.dataflow import random_graphs
+from tests.dataflow.random_graphs import graphs_with_inputs
 from tests.networks import networks_with_fingerprints, random_fingerprints, random_network
 from tests.plain_loops import every_value, extremes
 
@@ -54,13 +57,54 @@ def test_extremes_and_histograms_are_those_of_plain_loops(
         assert len(histogram.counts) <= MAX_BINS
 
 
+@given(graphs_with_inputs())
+def test_extremes_and_histograms_of_any_graph_are_those_of_plain_loops(
+    case: tuple[IntegerNetwork, npt.NDArray[Any]],
+) -> None:
+    network, inputs = case
+    seen = observe(network, interval_bounds(network), [inputs])
+    clips = [random_graphs.every_value(network, fingerprint) for fingerprint in inputs]
+    assert clips[0].keys() | constant_ranges(network).keys() == seen.ranges.keys()
+    for name, channels in clips[0].items():
+        every = [[v for clip in clips for v in clip[name][place]] for place in sorted(channels)]
+        assert seen.ranges[name].low.tolist() == [min(values) for values in every], name
+        assert seen.ranges[name].high.tolist() == [max(values) for values in every], name
+        histogram = seen.histograms[name]
+        assert counted(histogram) == binned([v for values in every for v in values], histogram)
+
+
+@pytest.mark.parametrize(
+    ("shape", "low", "high"),
+    [((2,), [-4], [3]), ((1, 2), [-4, -4], [1, 3]), ((1, 2, 2), [-4, -1], [1, 3])],
+)
+def test_coefficients_are_counted_along_their_axis_and_without_the_zero_point(
+    shape: tuple[int, ...], low: list[int], high: list[int]
+) -> None:
+    values = {(2,): [-3, 4], (1, 2): [2, 4], (1, 2, 2): [-3, 2, 4, 0]}[shape]
+    nodes: Any = (FullyConnected("fc1", INPUT_NAME, np.ones((1, int(np.prod(shape)))).astype(int)),)
+    network = IntegerNetwork(nodes, ("yes",), shape, None, InputFormat(-8, 7, 1))
+    inputs = np.array([values, [-3] * len(values)]).reshape(2, *shape)
+    if shape == (1, 2, 2):
+        inputs[1, 0, 1] = 4  # the second coefficient stays above -3
+    seen = observe(network, interval_bounds(network), [inputs])
+    assert seen.coefficients.low.tolist() == low and seen.coefficients.high.tolist() == high
+
+
+def test_large_networks_are_watched_in_small_batches() -> None:
+    nodes = (GlobalSumPool("sum", INPUT_NAME), Reshape("flat", "sum", (8,)))
+    network = IntegerNetwork(nodes, tuple("abcdefgh"), (100, 100, 8), None)
+    assert batch_clips(network) == 2
+    assert batch_clips(small_network()) == 64
+
+
 def test_batches_of_any_size_show_the_same() -> None:
     network = small_network()
     bounds = interval_bounds(network)
-    fingerprints = random_fingerprints(2, BATCH_CLIPS + 7, network.input_shape)
+    count = batch_clips(network) + 7
+    fingerprints = random_fingerprints(2, count, network.input_shape)
     whole = observe(network, bounds, [fingerprints])
     parts = observe(network, bounds, np.split(fingerprints, [1, 1, 30]))
-    assert parts.clips == whole.clips == BATCH_CLIPS + 7
+    assert parts.clips == whole.clips == count
     for name, values in whole.ranges.items():
         assert parts.ranges[name].low.tolist() == values.low.tolist(), name
         assert parts.ranges[name].high.tolist() == values.high.tolist(), name

@@ -5,10 +5,16 @@ import pytest
 from hypothesis import given
 
 from dataflow.ranges.intervals import ChannelRange, constant_ranges, interval_bounds
-from dataflow.widths.signal_widths import LayerWidths, SignalWidth, layer_widths, widths_of_layer
+from dataflow.widths.signal_widths import (
+    LayerWidths,
+    SignalWidth,
+    input_widths,
+    layer_widths,
+    widths_of_layer,
+)
 from golden.network import INPUT_NAME, IntegerNetwork
 from golden.nodes import Convolution, DepthwiseConvolution, FullyConnected, GlobalMaxPool, ShiftRelu
-from tests.networks import features_for, networks, random_network
+from tests.networks import eight_bit_network, features_for, networks, random_network
 
 
 def widths_of(network: IntegerNetwork) -> tuple[LayerWidths, ...]:
@@ -151,3 +157,36 @@ def test_widths_are_found_by_the_name_of_the_layer() -> None:
     assert widths_of_layer(widths, "pw_conv") is widths[2]
     with pytest.raises(KeyError, match="conv_9"):
         widths_of_layer(widths, "conv_9")
+
+
+def test_nodes_stand_behind_the_last_layer_that_they_depend_on() -> None:
+    network = eight_bit_network()
+    widths = widths_of(network)
+    assert [layer.name for layer in widths] == ["conv", "dw", "dense"]
+    conv, dw, dense = ([item.name for item in layer.outputs] for layer in widths)
+    assert conv == ["conv_q", "left"]
+    assert dw == ["dw_q", "right", "sum", "sum_q", "mean"]
+    assert dense == ["logits"]
+    assert [layer.bias is not None for layer in widths] == [
+        node.biases is not None for node in network.weighted_nodes
+    ]
+
+
+def test_requantisation_and_pools_show_what_lies_inside_them() -> None:
+    _, dw, _ = widths_of(eight_bit_network())
+    roles = {item.name: (item.role, item.unit) for item in dw.followers}
+    assert roles["dw_q.multiplier"] == ("scale", "multiplier")
+    assert roles["dw_q.product"] == ("scaled product", "multiplier")
+    assert roles["mean.partial_sum"] == ("pool sum", "adder")
+    names = list(roles)
+    assert names[:3] == ["dw_q.multiplier", "dw_q.product", "dw_q"]
+    assert dw.output.name == "mean"
+
+
+def test_what_depends_on_no_layer_comes_first() -> None:
+    weights = np.ones((1, 2), np.int64)
+    nodes = (ShiftRelu("relu", INPUT_NAME, 1), FullyConnected("fc1", "relu", weights))
+    network = IntegerNetwork(nodes, ("yes",), (2,), None)
+    bounds = interval_bounds(network)
+    assert [item.name for item in input_widths(network, bounds)] == [INPUT_NAME, "relu"]
+    assert input_widths(random_network(1), interval_bounds(random_network(1))) == ()

@@ -5,13 +5,19 @@ import re
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
+from hypothesis import given
 
 import dataflow.widths.width_report
 from dataflow.proof.proven_ranges import ProvenRanges
 from dataflow.ranges.intervals import interval_bounds, magnitude_bound
 from dataflow.widths.signal_widths import layer_widths
+from dataflow.widths.width_csv import csv_text
 from dataflow.widths.width_report import WidthReport, json_text, report
+from golden.network import INPUT_NAME, IntegerNetwork
+from golden.nodes import FullyConnected, Pad
+from tests.dataflow.random_graphs import every_value, graphs_with_inputs
 from tests.networks import random_fingerprints, random_network
 from tests.witnessed import witnessed_ranges
 
@@ -198,8 +204,11 @@ def test_a_signal_belongs_to_the_layer_that_has_it_first_and_sizes_all_its_users
 def test_report_without_data_and_proof_says_so() -> None:
     content = entries(report(NETWORK))
     assert content["widths_follow"] == "interval"
-    for key in ("witnesses", "observed_clips", "assumed_input_range", "accumulators", "audit"):
+    for key in ("witnesses", "observed_clips", "assumed_input_range", "audit"):
         assert content[key] is None
+    assert [row["layer"] for row in content["accumulators"]] == [
+        layer["name"] for layer in content["layers"]
+    ]
     for item in signal_entries(content):
         assert (item["observed"] is None) == (item["role"] not in ("weight", "bias"))
         assert item["assumed"] is None and item["proven"] is None
@@ -212,3 +221,36 @@ def test_data_beyond_a_proven_bound_are_refused() -> None:
     object.__setattr__(high, "bound", high.bound - high.bound)
     with pytest.raises(ValueError, match=r"conv_1: expected values in -?\d+\.\.0, observed"):
         report(NETWORK, ranges, [INPUTS])
+
+
+@given(graphs_with_inputs())
+def test_report_of_any_graph_has_every_signal_once_and_holds_what_inputs_need(
+    case: tuple[IntegerNetwork, npt.NDArray[Any]],
+) -> None:
+    network, inputs = case
+    made = report(network, None, [inputs])
+    assert made.signals.keys() == interval_bounds(network).keys()
+    for fingerprint in inputs:
+        for name, channels in every_value(network, fingerprint).items():
+            bits = made.signals[name].width.signed_bits
+            for values in channels.values():
+                assert two_complement_bits(min(values), max(values)) <= bits, name
+    content = entries(made)
+    listed = [item["name"] for item in signal_entries(content)]
+    assert set(listed) == set(made.signals)
+    assert content["input_range"] == list(network.input_format.value_range)
+    assert len(csv_text(made).splitlines()) == 1 + len(made.signals)
+
+
+def test_what_comes_before_any_layer_stands_with_the_input() -> None:
+    nodes = (
+        Pad("padded", INPUT_NAME, ((0, 0), (0, 1), (0, 0))),
+        FullyConnected("fc1", "padded", np.ones((2, 3), np.int64)),
+    )
+    made = report(IntegerNetwork(nodes, ("a", "b"), (1, 2), None))
+    assert [signal.name for signal in made.inputs] == [INPUT_NAME, "padded"]
+    assert made.signals["padded"].units == {"register", "multiplier"}
+    first, second = entries(made)["layers"]
+    assert (first["name"], first["kind"]) == (INPUT_NAME, "input")
+    assert [item["role"] for item in first["signals"]] == ["output", "output"]
+    assert second["signals"][0]["name"] == "padded"
