@@ -12,7 +12,8 @@ from typing import TypeVar
 
 from dataflow.proof.range_store import ChosenRanges
 from dataflow.ranges.intervals import Ranges
-from golden.network import INPUT_NAME, IntegerNetwork
+from golden.integer_math import WEIGHT_BITS
+from golden.network import INPUT_MAX, INPUT_MIN, INPUT_NAME, IntegerNetwork
 from golden.nodes import (
     Convolution,
     DepthwiseConvolution,
@@ -20,6 +21,7 @@ from golden.nodes import (
     GlobalMaxPool,
     Node,
     ShiftRelu,
+    WeightedNode,
     same_padding,
 )
 
@@ -123,6 +125,8 @@ class Accelerator:
 
     def __post_init__(self) -> None:
         _check_chain(self.network)
+        _check_input(self.network)
+        _check_numbers(self.network)
         if self.conv_1.padding != "VALID":
             raise ValueError(
                 f"{self.conv_1.name}.padding: expected VALID, got {self.conv_1.padding}"
@@ -282,8 +286,8 @@ def _kernel(node: Convolution | DepthwiseConvolution, parallelism: str) -> Kerne
 def _check_chain(network: IntegerNetwork) -> None:
     """Raise ValueError at the first node that is not the architecture's, or reads another one."""
     expected_input = INPUT_NAME
-    for place, kind in enumerate(_ARCHITECTURE):
-        node = network.nodes[place]
+    # No network ends earlier: of these kinds, only the last one gives logits.
+    for kind, node in zip(_ARCHITECTURE, network.nodes, strict=False):
         if type(node) is not kind:
             raise ValueError(f"{node.name}: expected a {kind.kind} here, got a {node.kind}")
         if node.sources[0] != expected_input:
@@ -292,6 +296,48 @@ def _check_chain(network: IntegerNetwork) -> None:
     if len(network.nodes) > len(_ARCHITECTURE):
         extra = network.nodes[len(_ARCHITECTURE)]
         raise ValueError(f"{extra.name}: expected nothing after {expected_input}")
+
+
+def _check_input(network: IntegerNetwork) -> None:
+    """Raise ValueError unless fingerprints are `(time, coefficient)` of 6-bit integers."""
+    if len(network.input_shape) != 2:
+        raise ValueError(
+            f"{INPUT_NAME}: expected two axes, time and coefficient, got {network.input_shape}"
+        )
+    form = network.input_format
+    if (form.low, form.high, form.zero_point) != (INPUT_MIN, INPUT_MAX, 0):
+        raise ValueError(
+            f"{INPUT_NAME}: expected integers in {INPUT_MIN}..{INPUT_MAX} with zero point 0, "
+            f"got {form.low}..{form.high} with {form.zero_point}"
+        )
+
+
+def _check_numbers(network: IntegerNetwork) -> None:
+    """Raise ValueError for weights, biases or windows that the blocks have no place for."""
+    for node in network.weighted_nodes:
+        check_weights(node)
+        if isinstance(node, FullyConnected):
+            if node.biases is None:
+                raise ValueError(f"{node.name}.biases: expected one a label, got none")
+        elif node.biases is not None:
+            raise ValueError(f"{node.name}.biases: expected none, got {len(node.biases)}")
+        elif node.dilation != (1, 1):
+            raise ValueError(f"{node.name}.dilation: expected (1, 1), got {node.dilation}")
+        if isinstance(node, DepthwiseConvolution):
+            channels = network.shapes[node.input][2]
+            if len(node.weights) != channels:
+                raise ValueError(
+                    f"{node.name}.weights: expected a filter for each of {channels} channels, "
+                    f"got {len(node.weights)}"
+                )
+
+
+def check_weights(node: WeightedNode) -> None:
+    """Raise ValueError, naming the layer, for weights of more bits than blocks are proven for."""
+    if node.weight_bits > WEIGHT_BITS:
+        raise ValueError(
+            f"{node.name}.weight_bits: expected at most {WEIGHT_BITS}, got {node.weight_bits}"
+        )
 
 
 def _as(kind: type[NodeKind], node: Node) -> NodeKind:

@@ -21,7 +21,7 @@ from dataflow.hardware.loop_orders import (
     walk,
 )
 from golden.network import IntegerNetwork
-from golden.nodes import Node
+from golden.nodes import GlobalMaxPool, Node
 from golden.reference import Integers
 
 # The registers that a value passes, a cycle each: input (with the weight), product, output.
@@ -150,8 +150,13 @@ def beat_interval(network: IntegerNetwork, node: Node) -> int:
 
     A channel takes one cycle for each position of the feature map that the max-pool before `node`
     reduces, if the layers before it have a multiplier for each weight of a window.
+
+    Raises ValueError if something else is before it.
     """
-    pool = network.node(node.sources[0])
+    pool = next((pool for pool in network.nodes if pool.name == node.sources[0]), None)
+    if not isinstance(pool, GlobalMaxPool):
+        kind = "the input" if pool is None else f"a {pool.kind}"
+        raise ValueError(f"{node.name}.input: expected a {GlobalMaxPool.kind}, got {kind}")
     time, coefficient, _ = network.shapes[pool.sources[0]]
     return time * coefficient
 

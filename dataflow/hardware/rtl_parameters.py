@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dataflow.hardware.accelerator import Accelerator, Kernel
+from dataflow.hardware.accelerator import Accelerator, Kernel, check_weights
 from dataflow.hardware.loop_orders import LayerSize
 from dataflow.hardware.pointwise_schedule import FULLY_CONNECTED_REGISTERS, INPUT_REGISTERS
 from dataflow.ranges.intervals import Ranges, interval_bounds
@@ -55,7 +55,8 @@ class PointwiseLayer:
 def pointwise_layer(network: IntegerNetwork) -> PointwiseLayer:
     """Return the one 1x1 convolution of a single pixel behind another layer, and its ShiftRelu.
 
-    Raises ValueError if there is none, more than one, or one that no ShiftRelu follows.
+    Raises ValueError if there is none, more than one, one that no ShiftRelu follows, or one with
+    biases or wide weights.
     """
     found = [
         node
@@ -68,6 +69,9 @@ def pointwise_layer(network: IntegerNetwork) -> PointwiseLayer:
     if len(found) != 1:
         names = [node.name for node in found]
         raise ValueError(f"network: expected one 1x1 convolution of a single pixel, got {names}")
+    check_weights(found[0])
+    if found[0].biases is not None:
+        raise ValueError(f"{found[0].name}.biases: expected none, got {len(found[0].biases)}")
     follower = network.consumer(found[0].name)
     if not isinstance(follower, ShiftRelu):
         kind = "nothing" if follower is None else f"a {follower.kind}"

@@ -19,12 +19,13 @@ import numpy as np
 import numpy.typing as npt
 
 from dataflow.ranges.intervals import Ranges, interval_bounds
-from golden.integer_math import WEIGHT_MIN
-from golden.network import IntegerNetwork
+from golden.integer_math import WEIGHT_BITS, WEIGHT_MIN
+from golden.network import INPUT_NAME, IntegerNetwork
 from golden.nodes import (
     Convolution,
     DepthwiseConvolution,
     FullyConnected,
+    GlobalMaxPool,
     Node,
     ShiftRelu,
     WeightedNode,
@@ -84,13 +85,30 @@ class WithoutLowestCode:
         return node
 
 
+def check_shrinkable(network: IntegerNetwork) -> None:
+    """Raise ValueError, naming the node, unless this is a chain of floor-shift layers.
+
+    Weights have at most 6 bits, and only fully connected layers have biases: else the network is
+    not homogeneous between the floors.
+    """
+    before = INPUT_NAME
+    for node in network.nodes:
+        if not isinstance(node, WeightedNode | ShiftRelu | GlobalMaxPool):
+            raise ValueError(f"{node.name}: expected a floor-shift layer, got a {node.kind}")
+        if node.input != before:
+            raise ValueError(f"{node.name}.input: expected {before}, got {node.input}")
+        if isinstance(node, WeightedNode):
+            _check_weights(network, node)
+        before = node.name
+
+
 def dead_channels(network: IntegerNetwork, bounds: Ranges) -> tuple[DeadChannels, ...]:
     """Return the channels that never matter; `bounds` must hold for every input.
 
-    One channel of each node is kept even if all are dead. Raises ValueError for a network whose
-    nodes do not follow one another in a chain.
+    One channel of each node is kept even if all are dead. Raises ValueError for a network other
+    than `check_shrinkable` takes.
     """
-    _check_chain(network)
+    check_shrinkable(network)
     found = []
     for producer, reader in _pairs(network):
         silent = (bounds[reader.input].low == 0) & (bounds[reader.input].high == 0)
@@ -122,7 +140,11 @@ def without_channels(network: IntegerNetwork, dead: DeadChannels) -> IntegerNetw
 
 
 def lossy_changes(network: IntegerNetwork) -> Iterator[LargerShift | WithoutLowestCode]:
-    """Yield every way to make one shift one larger, or one layer's weights narrower."""
+    """Yield every way to make one shift one larger, or one layer's weights narrower.
+
+    Raises ValueError for a network other than `check_shrinkable` takes.
+    """
+    check_shrinkable(network)
     for weighted in network.weighted_nodes:
         if (weighted.weights == WEIGHT_MIN).any():
             yield WithoutLowestCode(weighted.name)
@@ -141,7 +163,9 @@ def datapath_bits(network: IntegerNetwork) -> int:
     """
     bounds = interval_bounds(network)
     return sum(
-        bound.bits for name, bound in bounds.items() if not name.endswith((".weight", ".bias"))
+        bound.bits
+        for name, bound in bounds.items()
+        if not name.endswith((".weight", ".bias", ".multiplier"))
     )
 
 
@@ -149,10 +173,20 @@ def _mapped(network: IntegerNetwork, change: Callable[[Node], Node]) -> IntegerN
     return replace(network, nodes=tuple(change(node) for node in network.nodes))
 
 
-def _check_chain(network: IntegerNetwork) -> None:
-    for before, node in zip(network.nodes, network.nodes[1:], strict=False):
-        if node.sources[0] != before.name:
-            raise ValueError(f"{node.name}.input: expected {before.name}, got {node.sources[0]}")
+def _check_weights(network: IntegerNetwork, node: WeightedNode) -> None:
+    if node.weight_bits > WEIGHT_BITS:
+        raise ValueError(
+            f"{node.name}.weight_bits: expected at most {WEIGHT_BITS}, got {node.weight_bits}"
+        )
+    if node.biases is not None and not isinstance(node, FullyConnected):
+        raise ValueError(f"{node.name}.biases: expected none, got {len(node.biases)}")
+    if isinstance(node, DepthwiseConvolution):
+        channels = network.shapes[node.input][2]
+        if len(node.weights) != channels:
+            raise ValueError(
+                f"{node.name}.weights: expected a filter for each of {channels} channels, "
+                f"got {len(node.weights)}"
+            )
 
 
 def _pairs(network: IntegerNetwork) -> Iterator[tuple[WeightedNode, Mixer]]:

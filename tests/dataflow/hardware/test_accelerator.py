@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
 
 from dataflow.hardware.accelerator import (
     BALANCED,
@@ -19,12 +23,27 @@ from dataflow.hardware.accelerator import (
     accelerator_of,
     parse_configuration,
 )
-from dataflow.hardware.rtl_parameters import accelerator_header
+from dataflow.hardware.pointwise_schedule import beat_interval
+from dataflow.hardware.rtl_parameters import (
+    accelerator_header,
+    module_parameters,
+    pointwise_parameters,
+)
 from dataflow.proof.range_store import PROVEN, ChosenRanges
 from dataflow.ranges.intervals import interval_bounds
-from golden.network import IntegerNetwork
-from golden.nodes import FullyConnected, GlobalMaxPool, Node, ShiftRelu
-from tests.networks import random_network
+from dataflow.widths.shrinking import dead_channels, lossy_changes
+from golden.network import INPUT_NAME, InputFormat, IntegerNetwork
+from golden.nodes import (
+    Add,
+    Convolution,
+    FullyConnected,
+    GlobalMaxPool,
+    Node,
+    Reshape,
+    ShiftRelu,
+)
+from tests.dataflow.random_graphs import graphs
+from tests.networks import label_names, networks, random_network
 
 
 def changed(network: IntegerNetwork, name: str, **fields: Any) -> IntegerNetwork:
@@ -149,8 +168,11 @@ def test_a_window_ends_some_values_after_its_centre(
             {"padding": "SAME", "weights": np.ones((2, 3, 1, 3), np.int8)},
             r"pw_conv: expected a kernel of 1x1, got \(3, 1\)",
         ),
-        ("dw_conv", {"input": "conv_1"}, r"dw_conv\.input: expected conv_1_relu, got conv_1"),
-        ("fc1", {"input": "pw_conv"}, r"fc1\.input: expected pw_conv_relu, got pw_conv"),
+        ("conv_1", {"biases": np.ones(3, np.int32)}, r"conv_1\.biases: expected none, got 3"),
+        ("dw_conv", {"biases": np.ones(3, np.int32)}, r"dw_conv\.biases: expected none, got 3"),
+        ("fc1", {"biases": None}, r"fc1\.biases: expected one a label, got none"),
+        ("conv_1", {"dilation": (2, 1)}, r"conv_1\.dilation: expected \(1, 1\), got \(2, 1\)"),
+        ("fc1", {"weight_bits": 7}, r"fc1\.weight_bits: expected at most 6, got 7"),
     ],
 )
 def test_layer_that_does_not_fit_is_refused_by_name(
@@ -158,6 +180,87 @@ def test_layer_that_does_not_fit_is_refused_by_name(
 ) -> None:
     network = changed(small_network(), node, **fields)
     with pytest.raises(ValueError, match=f"^{message}$"):
+        Accelerator(network, FAST)
+
+
+@pytest.mark.parametrize("layer", ["dw_conv", "fc1"])
+def test_layer_that_reads_another_one_is_refused_by_name(layer: str) -> None:
+    network = small_network()
+    *nodes, fc1 = network.nodes
+    skipped = {"dw_conv": "conv_1_relu", "fc1": "pw_conv_relu"}[layer]
+    source = network.node(skipped).input
+    nodes = [
+        dataclasses.replace(node, input=source) if node.name == layer else node
+        for node in network.nodes
+    ]
+    # What is skipped is read at the end, so that the network is valid.
+    count = int(np.prod(network.shapes[skipped]))
+    other = FullyConnected("other", skipped, np.ones((2, count), np.int8))
+    forked = with_nodes(network, *nodes, other, Add("sum", (fc1.name, "other")))
+    with pytest.raises(ValueError, match=rf"^{layer}\.input: expected {skipped}, got {source}$"):
+        Accelerator(forked, FAST)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"input_format": InputFormat(-32, 31, 1)},
+            r"fingerprint: expected integers in -32\.\.31 with zero point 0, got -32\.\.31 with 1",
+        ),
+        (
+            {"input_shape": (30, 10, 1), "features": None},
+            r"fingerprint: expected two axes, time and coefficient, got \(30, 10, 1\)",
+        ),
+    ],
+)
+def test_input_that_does_not_fit_is_refused(fields: dict[str, Any], message: str) -> None:
+    network = dataclasses.replace(small_network(), **fields)
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        Accelerator(network, FAST)
+
+
+def test_several_filters_a_channel_are_refused() -> None:
+    network = small_network()
+    dw_conv, pw_conv = network.node("dw_conv"), network.node("pw_conv")
+    twice = dataclasses.replace(dw_conv, weights=np.repeat(dw_conv.weights, 2, axis=0))
+    wide = dataclasses.replace(pw_conv, weights=np.repeat(pw_conv.weights, 2, axis=3))
+    changes = {"dw_conv": twice, "pw_conv": wide}
+    nodes = [changes.get(node.name, node) for node in network.nodes]
+    message = r"^dw_conv\.weights: expected a filter for each of 3 channels, got 6$"
+    with pytest.raises(ValueError, match=message):
+        Accelerator(with_nodes(network, *nodes), FAST)
+
+
+@given(graphs() | networks())
+def test_every_graph_fits_or_is_refused(network: IntegerNetwork) -> None:
+    entries: list[Callable[[], object]] = [
+        lambda: module_parameters(Accelerator(network, FAST)),
+        lambda: pointwise_parameters(network, "weights.mem"),
+        lambda: dead_channels(network, interval_bounds(network)),
+        lambda: list(lossy_changes(network)),
+        *(functools.partial(beat_interval, network, node) for node in network.weighted_nodes),
+    ]
+    for entry in entries:
+        with contextlib.suppress(ValueError):
+            entry()
+
+
+@pytest.mark.parametrize("count", range(1, 8))
+def test_architectures_that_stop_anywhere_are_refused(count: int) -> None:
+    network = small_network()
+    nodes = network.nodes[:count]
+    size = int(np.prod(network.shapes[nodes[-1].name]))
+    flat = Reshape("flat", nodes[-1].name, (size,))
+    cut = IntegerNetwork((*nodes, flat), label_names(size), network.input_shape, network.features)
+    with pytest.raises(ValueError, match=r"^flat: expected a [a-zA-Z -]+ here, got a reshaping$"):
+        Accelerator(cut, FAST)
+
+
+def test_network_of_one_layer_is_refused() -> None:
+    conv_1 = Convolution("conv_1", INPUT_NAME, np.ones((1, 1, 1, 1), np.int8))
+    network = IntegerNetwork((conv_1, Reshape("flat", "conv_1", (1,))), ("yes",), (1, 1), None)
+    with pytest.raises(ValueError, match=r"^flat: expected a shift and ReLU here, got a"):
         Accelerator(network, FAST)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,8 +18,8 @@ from dataflow.widths.shrinking import (
 )
 from golden import reference
 from golden.network import IntegerNetwork
-from golden.nodes import Node, ShiftRelu, WeightedNode
-from tests.networks import random_fingerprints, random_network
+from golden.nodes import Add, Node, ShiftRelu, WeightedNode
+from tests.networks import eight_bit_network, random_fingerprints, random_network
 
 INPUTS = random_fingerprints(3, 20)
 
@@ -104,7 +105,36 @@ def test_without_the_lowest_code_the_first_multiplier_needs_one_bit_less() -> No
 def test_nodes_that_are_no_chain_are_refused() -> None:
     network = random_network(1)
     nodes = list(network.nodes)
-    nodes[2] = dataclasses.replace(nodes[2], input="conv_1")
+    nodes[7] = dataclasses.replace(nodes[7], input="pw_conv")
+    again = dataclasses.replace(nodes[7], name="fc2", input="pw_conv_relu")
+    nodes += [again, Add("sum", ("fc1", "fc2"))]
     forked = dataclasses.replace(network, nodes=tuple(nodes))
-    with pytest.raises(ValueError, match=r"dw_conv\.input: expected conv_1_relu, got conv_1"):
+    with pytest.raises(ValueError, match=r"fc1\.input: expected pw_conv_relu, got pw_conv"):
         dead_channels(forked, interval_bounds(forked))
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "message"),
+    [
+        ("conv_1", {"biases": np.ones(48, np.int32)}, r"conv_1\.biases: expected none, got 48"),
+        ("pw_conv", {"weight_bits": 8}, r"pw_conv\.weight_bits: expected at most 6, got 8"),
+    ],
+)
+def test_layers_that_are_not_homogeneous_are_refused(
+    name: str, fields: dict[str, Any], message: str
+) -> None:
+    network = random_network(1)
+    nodes = [
+        dataclasses.replace(node, **fields) if node.name == name else node for node in network.nodes
+    ]
+    biased = dataclasses.replace(network, nodes=tuple(nodes))
+    with pytest.raises(ValueError, match=message):
+        dead_channels(biased, interval_bounds(biased))
+    with pytest.raises(ValueError, match=message):
+        next(lossy_changes(biased))
+
+
+def test_nodes_of_8_bit_networks_are_refused() -> None:
+    network = eight_bit_network()
+    with pytest.raises(ValueError, match=r"conv\.weight_bits: expected at most 6, got 8"):
+        dead_channels(network, interval_bounds(network))
