@@ -7,7 +7,7 @@ from typing import Any
 import numpy.typing as npt
 
 from golden.network import IntegerNetwork
-from golden.nodes import arrays_of
+from golden.nodes import DepthwiseConvolution, arrays_of
 
 _LAYER_AXES = {
     0: (),
@@ -28,14 +28,23 @@ def layer_axes(axis_count: int) -> tuple[str, ...]:
 
 
 def array_axes(axis_count: int) -> tuple[str, ...]:
-    """Return the axis names of weights (4 or 2 axes) or biases (1), slowest first.
+    """Return the axis names of weights (4 or 2 axes) or of a number an output (1), slowest first.
 
-    A depthwise filter reads the one channel that it writes: `out` is the channel, `in` has size 1.
+    A depthwise filter reads one channel, so `in` has size 1; `out` is that channel, unless several
+    outputs read it.
 
     >>> array_axes(4)
     ('out', 'kernel_time', 'kernel_coefficient', 'in')
     """
     return _ARRAY_AXES[axis_count]
+
+
+def has_depthwise_multiplier(network: IntegerNetwork) -> bool:
+    """Say whether some depthwise convolution has more outputs than channels."""
+    return any(
+        isinstance(node, DepthwiseConvolution) and len(node.weights) > network.shapes[node.input][2]
+        for node in network.nodes
+    )
 
 
 def named_arrays(network: IntegerNetwork) -> dict[str, npt.NDArray[Any]]:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from golden.axes import array_axes, layer_axes
+from golden.axes import array_axes, has_depthwise_multiplier, layer_axes
 from golden.nested import nested_lines
 from golden.network import INPUT_NAME, IntegerNetwork
 from golden.nodes import (
@@ -41,7 +41,7 @@ _BANNER = """\
  * [in], or [out][in]; of a depthwise convolution `out` is the channel and `in` has size 1.
  * A shift divides by 2^SHIFT and rounds towards minus infinity; ReLU follows it. PAD_ macros count
  * the zeros around the input of a layer. The largest logit wins, the first of equals."""
-_ON_MULTIPLIERS = """\
+_ON_DEPTHWISE_MULTIPLIERS = """\
  * Of a depthwise convolution with m outputs a channel, output o reads channel o / m.
 """
 _ON_CENTRED_VALUES = """\
@@ -51,6 +51,9 @@ _ON_REQUANTISATION = """\
  * Requantisation: q = round(value * 2^SHIFT_LEFT * MULTIPLIERS * 2^(EXPONENTS - 31)) + ZERO_POINT,
  * clamped to LOW..HIGH. ROUNDING "once": to the nearest integer, ties up. "twice": the product with
  * 2^(max(EXPONENTS, 0) - 31) so, and then what is shifted off, ties away from zero.
+"""
+_ON_POOLS = """\
+ * Pools leave out what lies outside the map. A mean rounds to the nearest q, ties away from 0.
 """
 # A translation unit need not use every array. Compilers pass over unused constants of an included
 # header, not over those of a header that is compiled by itself.
@@ -118,16 +121,15 @@ def unquoted(quoted: str) -> str:
 
 def _banner(network: IntegerNetwork) -> str:
     """Return the first comment, with a sentence on each thing that this network needs it for."""
-    nodes, shapes = network.nodes, network.shapes
-    depthwise = [node for node in nodes if isinstance(node, DepthwiseConvolution)]
-    sentences = [_BANNER + "\n"]
-    if any(shapes[node.name][2] > shapes[node.input][2] for node in depthwise):
-        sentences.append(_ON_MULTIPLIERS)
-    if network.input_format.zero_point or any(getattr(node, "zero_point", 0) for node in nodes):
-        sentences.append(_ON_CENTRED_VALUES)
-    if any(isinstance(node, Requantise) for node in nodes):
-        sentences.append(_ON_REQUANTISATION)
-    return "".join([*sentences, " */"])
+    kinds = {type(node) for node in network.nodes}
+    zero_points = [getattr(node, "zero_point", 0) for node in network.nodes]
+    needed = {
+        _ON_DEPTHWISE_MULTIPLIERS: has_depthwise_multiplier(network),
+        _ON_CENTRED_VALUES: any([network.input_format.zero_point, *zero_points]),
+        _ON_REQUANTISATION: Requantise in kinds,
+        _ON_POOLS: bool(kinds & {MaxPool, AveragePool}),
+    }
+    return "".join([f"{_BANNER}\n", *(text for text, is_so in needed.items() if is_so), " */"])
 
 
 def _general_macros(network: IntegerNetwork) -> list[Macros]:

@@ -1,4 +1,4 @@
-"""`example_weight.txt`: the weights as nested lists, so that nobody wonders which axis is which."""
+"""`example_weight.txt`: the arrays as nested lists, so that nobody wonders which axis is which."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from golden import files
-from golden.axes import array_axes, named_arrays
+from golden.axes import array_axes, has_depthwise_multiplier, named_arrays
 from golden.nested import Token, Tokens, nested_lines, read_nested
 from golden.network import IntegerNetwork
 
@@ -21,6 +21,7 @@ _BANNER = """\
 # Each array states its type and, for each nesting level from outside to inside, axis name and size.
 # Of a depthwise convolution `out` is the channel; its filters see only that one, so `in` is 1.
 # Whatever follows a # is a comment."""
+_ON_DEPTHWISE_MULTIPLIERS = "# With m outputs a channel, output o reads channel o // m."
 _ARRAY = re.compile(r"array (\S+) (int8|int32) axes (.+)")
 _AXIS = re.compile(r"([a-z_]+)\[([1-9][0-9]{0,9})\]")
 _TYPES: dict[str, type[np.signedinteger[Any]]] = {"int8": np.int8, "int32": np.int32}
@@ -37,7 +38,10 @@ class WeightText:
 def weight_text(network: IntegerNetwork) -> str:
     """Return the text of `example_weight.txt`; equal networks give equal text."""
     arrays = named_arrays(network)
-    sections = [_BANNER, f"network digest {network.digest} arrays {len(arrays)}"]
+    banner = _BANNER
+    if has_depthwise_multiplier(network):
+        banner += f"\n{_ON_DEPTHWISE_MULTIPLIERS}"
+    sections = [banner, f"network digest {network.digest} arrays {len(arrays)}"]
     for name, array in arrays.items():
         axes = array_axes(array.ndim)
         shape = " ".join(f"{axis}[{size}]" for axis, size in zip(axes, array.shape, strict=True))
@@ -73,7 +77,7 @@ def read_weight_text(path: Path) -> WeightText:
 
 
 def _digest(source: str, lines: list[str], start: int, end: int) -> tuple[str, int]:
-    match = re.fullmatch(r"network digest ([0-9a-f]{64}) arrays ([1-9][0-9]{0,5})", lines[start])
+    match = re.fullmatch(r"network digest ([0-9a-f]{64}) arrays (0|[1-9][0-9]{0,5})", lines[start])
     if match is None:
         raise ValueError(
             f"{source} line {start + 1}: expected 'network digest DIGEST arrays COUNT', "

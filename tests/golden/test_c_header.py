@@ -496,8 +496,12 @@ def test_comments_name_every_source_and_arrays_their_types() -> None:
 
 
 def test_the_banner_explains_what_the_network_has() -> None:
-    sentences = ["Requantisation: q = ", "Values are centred: ", "output o reads channel o / m"]
-    for sentence in sentences:
+    for sentence in (
+        "Requantisation: q = ",
+        "Values are centred: ",
+        "reads channel o / m",
+        "Pools ",
+    ):
         assert sentence in GRAPH_HEADER
         assert sentence not in HEADER
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 
 from golden.axes import named_arrays
-from golden.network import IntegerNetwork
+from golden.network import INPUT_NAME, IntegerNetwork
+from golden.nodes import DepthwiseConvolution, FullyConnected, Requantise, ShiftRelu
 from golden.text_weights import parse_weight_text, read_weight_text, weight_text
 from tests.graphs import graphs
 from tests.networks import networks, random_network
@@ -39,6 +40,27 @@ def test_each_array_states_type_axes_and_sizes() -> None:
         "array fc1.weights int8 axes out[4] in[2]",
         "array fc1.biases int32 axes out[4]",
     ]
+
+
+def test_multipliers_and_exponents_are_arrays_like_weights() -> None:
+    nodes = (
+        DepthwiseConvolution("dw", INPUT_NAME, np.array([5, -6]).reshape(2, 1, 1, 1)),
+        Requantise("q", "dw", np.array([2**30, 2**31 - 1]), np.array([-31, 3]), "once"),
+        FullyConnected("fc", "q", np.array([[1, 2]])),
+    )
+    network = IntegerNetwork(nodes, ("yes",), (1, 1), None)
+    text = weight_text(network)
+    assert "\narray q.multipliers int32 axes out[2]\n[1073741824, 2147483647]\n" in text
+    assert "\narray q.exponents int8 axes out[2]\n[-31,   3]\n" in text
+    assert "output o reads channel o // m" in text
+    assert "output o reads channel o // m" not in TEXT
+    assert parse_weight_text(text).digest == network.digest
+
+
+def test_a_network_without_arrays_has_a_text() -> None:
+    network = IntegerNetwork((ShiftRelu("relu", INPUT_NAME, 1),), ("yes",), (1,), None)
+    found = parse_weight_text(weight_text(network))
+    assert (found.digest, found.arrays) == (network.digest, {})
 
 
 def test_python_reads_the_nested_lists_as_they_are() -> None:

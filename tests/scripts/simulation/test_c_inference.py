@@ -10,12 +10,14 @@ import numpy.typing as npt
 import pytest
 
 from golden import reference
+from golden.c_loops import LOOPS
 from golden.c_program import inference_program, value_bits
 from golden.comparison import compare
 from golden.network import INPUT_NAME, InputFormat, IntegerNetwork
 from golden.nodes import (
     INT32_MAX,
     INT32_MIN,
+    NODE_KINDS,
     AveragePool,
     Convolution,
     DepthwiseConvolution,
@@ -69,6 +71,10 @@ def test_any_network_is_the_reference(case: tuple[IntegerNetwork, npt.NDArray[np
 @hypothesis.given(graphs_with_inputs())
 def test_any_graph_is_the_reference(case: tuple[IntegerNetwork, npt.NDArray[np.int8]]) -> None:
     run_compared(*case)
+
+
+def test_there_is_a_loop_for_every_node_kind() -> None:
+    assert set(LOOPS) == set(NODE_KINDS.values())
 
 
 def layer_in_c(node: Node, numbers: list[int], shape: tuple[int, ...]) -> list[int]:
@@ -189,11 +195,13 @@ def test_what_lies_outside_counts_for_no_maximum(require_tool: Callable[[str], N
     assert layer_in_c(node, [-7, -5, -9, -8], (2, 2, 1)) == [-5] * 4
 
 
-def test_dilated_windows_leave_elements_out(require_tool: Callable[[str], None]) -> None:
+@pytest.mark.parametrize("axis", [0, 1])
+def test_dilated_windows_leave_elements_out(axis: int, require_tool: Callable[[str], None]) -> None:
     require_tool("cc")
-    weights = np.array([1, 10], np.int8).reshape(1, 1, 2, 1)
-    node = Convolution("node", INPUT_NAME, weights, dilation=(1, 3))
-    assert layer_in_c(node, [1, 2, 3, 4, 5], (1, 5, 1)) == [41, 52]
+    kernel, dilation, shape = ((1, 2), (1, 3), (1, 5, 1)) if axis else ((2, 1), (3, 1), (5, 1, 1))
+    weights = np.array([1, 10], np.int8).reshape(1, *kernel, 1)
+    node = Convolution("node", INPUT_NAME, weights, dilation=dilation)
+    assert layer_in_c(node, [1, 2, 3, 4, 5], shape) == [41, 52]
 
 
 def test_neighbouring_outputs_of_a_depthwise_convolution_read_one_channel(
