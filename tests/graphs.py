@@ -40,7 +40,7 @@ from golden.requantisation import ROUNDINGS
 from tests.networks import features_for, label_names
 
 MOST_ELEMENTS = 160  # of a feature map
-LARGEST = 2**50  # of a sum; what is larger is shifted before more is computed with it
+LARGEST = 2**44  # of a sum; what is larger is shifted before more is computed with it
 # Names that C, the program or the macros of other nodes could take for their own.
 NAMES = (
     "main",
@@ -124,15 +124,19 @@ class _Builder:
     # ---- growing
 
     def append(self, node: Node) -> str:
+        """Append a node, and one that shifts where it is too large; return the name of the last."""
+        self.append_last(node)
+        if self.magnitudes[node.name] > LARGEST:
+            return self.append(ShiftRelu(self.name(), node.name, 31))
+        return node.name
+
+    def append_last(self, node: Node) -> None:
         self.nodes.append(node)
         shapes = [self.shapes[source] for source in node.sources]
         self.shapes[node.name] = node.output_shape(*shapes)
         self.magnitudes[node.name] = node.reach(
             [self.magnitudes[source] for source in node.sources], shapes
         )
-        if self.magnitudes[node.name] > LARGEST:
-            return self.append(ShiftRelu(self.name(), node.name, 31))
-        return node.name
 
     def name(self) -> str:
         if self.names and self.happens(0.5):
@@ -164,7 +168,7 @@ class _Builder:
         if len(ends) > 1:
             ends = [self.append(Add(self.name(), tuple(ends)))]
         labels = self.choose.randint(1, 4)
-        self.append(self.fully_connected(ends[0], labels))
+        self.append_last(self.fully_connected(ends[0], labels))
         last = self.nodes[-1].name
         if self.magnitudes[last] <= INT32_MAX and self.happens(0.4):
             self.append(self.requantise(last))

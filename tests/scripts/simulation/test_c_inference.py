@@ -18,6 +18,7 @@ from golden.nodes import (
     INT32_MAX,
     INT32_MIN,
     NODE_KINDS,
+    Add,
     AveragePool,
     Convolution,
     DepthwiseConvolution,
@@ -202,6 +203,20 @@ def test_dilated_windows_leave_elements_out(axis: int, require_tool: Callable[[s
     weights = np.array([1, 10], np.int8).reshape(1, *kernel, 1)
     node = Convolution("node", INPUT_NAME, weights, dilation=dilation)
     assert layer_in_c(node, [1, 2, 3, 4, 5], shape) == [41, 52]
+
+
+@pytest.mark.parametrize(("stride", "expected"), [((1, 2), [1, 3, 4, 6]), ((2, 1), [1, 2, 3])])
+def test_strides_are_those_of_their_axis(
+    stride: tuple[int, int], expected: list[int], require_tool: Callable[[str], None]
+) -> None:
+    require_tool("cc")
+    node = Convolution("node", INPUT_NAME, np.ones((1, 1, 1, 1), np.int8), stride)
+    assert layer_in_c(node, [1, 2, 3, 4, 5, 6], (2, 3, 1)) == expected
+
+
+def test_all_terms_are_added_up(require_tool: Callable[[str], None]) -> None:
+    require_tool("cc")
+    assert layer_in_c(Add("node", (INPUT_NAME,) * 3), [1, -5], (2,)) == [3, -15]
 
 
 def test_neighbouring_outputs_of_a_depthwise_convolution_read_one_channel(
