@@ -236,6 +236,8 @@ class _Builder:
         zero_point = min(max(zero_point, low), high)
         factors = self.choose.choice([1, self.shapes[source][-1]])
         middle = high.bit_length() - magnitude.bit_length() - left + self.choose.randint(-1, 2)
+        if self.happens(0.3):  # small divisors, so that many values are ties
+            middle = self.choose.randint(-3, 1)
         middle = min(max(middle, -20), 3)
         exponents = self.rng.integers(middle - 1, middle + 2, factors)
         multipliers = self.rng.integers(2**30, 2**31, factors)

@@ -30,6 +30,7 @@ from golden.nodes import (
     ShiftRelu,
 )
 from golden.reference import Integers
+from golden.requantisation import ROUNDINGS
 from golden.ties import find_ties
 from scripts.simulation.c_inference import run_c
 from tests.graphs import graphs_with_inputs, random_inputs
@@ -126,6 +127,23 @@ def test_requantisation_rounds_as_a_table_by_hand_says(
     factor = np.array([2**30]), np.array([exponent])
     node = Requantise("node", INPUT_NAME, *factor, rounding, **settings)
     assert layer_in_c(node, numbers, (len(numbers),)) == expected
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("left_shift", [0, 20])
+def test_requantisation_of_all_8_bit_values_by_many_factors_is_the_reference(
+    rounding: str, left_shift: int, require_tool: Callable[[str], None]
+) -> None:
+    require_tool("cc")
+    rng, channels = np.random.default_rng(left_shift), 64
+    multipliers = rng.integers(2**30, 2**31, channels)
+    multipliers[::2] = 2**30  # many ties
+    exponents = rng.integers(-left_shift - 7, 4, channels)
+    node = Requantise(
+        "node", INPUT_NAME, multipliers, exponents, rounding, **INT32, left_shift=left_shift
+    )
+    numbers = np.repeat(np.arange(-128, 128), channels).tolist()
+    assert len(set(layer_in_c(node, numbers, (256, 1, channels)))) > 1000
 
 
 @pytest.mark.parametrize(
@@ -286,3 +304,25 @@ def test_the_first_of_equal_logits_is_the_label(require_tool: Callable[[str], No
     ties = find_ties(network)
     assert len(ties.fingerprints)
     run_compared(network, ties.fingerprints)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("return best;", "return worst;", r"^cc: failed: network\.c:\d+:\d+: error: .worst."),
+        ("value_t best = 0;", "value_t best = INT32_MAX; ++best;",
+         r"^\./network: failed: network\.c:\d+:\d+: runtime error: signed integer overflow"),
+    ],
+)  # fmt: skip
+def test_a_program_that_does_not_compile_or_overflows_is_refused(
+    old: str,
+    new: str,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    require_tool: Callable[[str], None],
+) -> None:
+    require_tool("cc")
+    program = "scripts.simulation.c_inference.inference_program"
+    monkeypatch.setattr(program, lambda network: inference_program(network).replace(old, new))
+    with pytest.raises(ValueError, match=message):
+        run_c(tying_network(), random_fingerprints(1, 1, (10, 6)))
