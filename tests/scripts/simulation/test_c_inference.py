@@ -143,7 +143,7 @@ def test_requantisation_of_all_8_bit_values_by_many_factors_is_the_reference(
         "node", INPUT_NAME, multipliers, exponents, rounding, **INT32, left_shift=left_shift
     )
     numbers = np.repeat(np.arange(-128, 128), channels).tolist()
-    assert len(set(layer_in_c(node, numbers, (256, 1, channels)))) > 1000
+    assert len(set(layer_in_c(node, numbers, (256, 1, channels)))) > 500
 
 
 @pytest.mark.parametrize(
