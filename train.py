@@ -17,13 +17,20 @@ from typing import Any
 import scripts.console.quiet_tensorflow  # noqa: F401
 from golden.network import FeatureSettings
 from quant_models.augment import AugmentationSettings
-from quant_models.checkpoint import load_checkpoint
+from quant_models.checkpoint import Checkpoint, load_checkpoint
 from quant_models.data_settings import DataSettings
 from quant_models.dataset import SpeechData
 from quant_models.download import download_data_set
-from quant_models.ds_cnn import Parameters
 from quant_models.feature_cache import FeatureCache
-from quant_models.model_size import DEFAULT_MODEL_SIZE_INFO, DEFAULT_SHIFTS, ModelSize, require_fit
+from quant_models.model_size import (
+    DEFAULT_MODEL_SIZE_INFO,
+    DEFAULT_SHIFTS,
+    Layer,
+    ModelSize,
+    parse_layers,
+    require_fit,
+)
+from quant_models.shift_rule import choose_shifts
 from quant_models.speech_commands import VALIDATION, labels_for
 from quant_models.training import TrainingSettings, train
 from quant_models.training_run import TrainingRun, choose_cases
@@ -45,12 +52,13 @@ EXAMPLE = (
 
 def main() -> None:
     flags = parse_flags()
-    size = ModelSize.parse(flags.model_size_info, flags.shifts)
+    layers = parse_layers(flags.model_size_info, flags.padding)
     features = feature_settings(flags)
-    require_fit(size.layers, features)
+    require_fit(layers, features)
     data_settings = settings_for_data(flags)
     settings = settings_for_training(flags)
-    start = starting_parameters(flags.start_checkpoint, size, data_settings, features)
+    start = starting_checkpoint(flags, layers, data_settings, features)
+    size = known_size(flags, layers, start)
     prepare_data(flags)
     data = SpeechData(
         flags.data_dir, data_settings, features, FeatureCache(flags.cache_dir), flags.speech_dirs
@@ -61,6 +69,11 @@ def main() -> None:
         examples = data.training_examples(flags.augmented_examples, settings.seed, progress)
     say(f"labels      {' '.join(data.labels)}")
     say(f"examples    {len(examples):,} for training, {len(validation):,} for validation")
+    if size is None:
+        inputs = examples.fingerprints
+        shifts = choose_shifts(layers, data.labels, features, settings.seed, inputs)
+        size = ModelSize(layers, shifts)
+    say(f"shifts      {' '.join(map(str, size.shifts))}")
     record = {**dataclasses.asdict(settings), "augmented_examples": flags.augmented_examples}
     run = TrainingRun(flags.train_dir, size, features, data_settings, cases, record)
     interrupt = Interrupt()
@@ -70,8 +83,9 @@ def main() -> None:
             progress(done, settings.total_steps)
             return not interrupt.requested
 
+        weights = start.parameters if start else None
         for state in train(
-            size, data.labels, features, settings, examples, validation, start, on_steps
+            size, data.labels, features, settings, examples, validation, weights, on_steps
         ):
             best = run.record(state)
             reached = state.evaluation.validation_accuracy
@@ -95,7 +109,6 @@ def parse_flags() -> argparse.Namespace:
         parser,
         model_architecture="ds_cnn",
         model_size_info=DEFAULT_MODEL_SIZE_INFO,
-        shifts=DEFAULT_SHIFTS,
         wanted_words=DataSettings().wanted_words,
         sample_rate=FeatureSettings.sample_rate_hz,
         clip_duration_ms=FeatureSettings.clip_ms,
@@ -222,22 +235,39 @@ def prepare_data(flags: argparse.Namespace) -> None:
         download_data_set(flags.data_url, flags.data_dir, flags.data_sha256, progress)
 
 
-def starting_parameters(
-    path: Path | None, size: ModelSize, data: DataSettings, features: FeatureSettings
-) -> Parameters | None:
-    """Return the weights of a checkpoint; ValueError if it is of another network than asked for."""
+def starting_checkpoint(
+    flags: argparse.Namespace,
+    layers: tuple[Layer, ...],
+    data: DataSettings,
+    features: FeatureSettings,
+) -> Checkpoint | None:
+    """Return the checkpoint to start from; ValueError if its network is not what the flags say."""
+    path = flags.start_checkpoint
     if path is None:
         return None
     checkpoint = load_checkpoint(path)
+    size = checkpoint.size
     for name, found, expected in (
-        ("model_size_info", checkpoint.size.info, size.info),
-        ("shifts", checkpoint.size.shifts, size.shifts),
+        ("model_size_info", size.info, tuple(flags.model_size_info)),
+        ("padding", size.padding, tuple(layer.padding for layer in layers)),
+        ("shifts", size.shifts, tuple(flags.shifts or size.shifts)),
         ("labels", checkpoint.labels, labels_for(data.wanted_words)),
         ("features", checkpoint.features, features),
     ):
         if found != expected:
             raise ValueError(f"{path}: expected {name} {expected} as the flags say, got {found}")
-    return checkpoint.parameters
+    return checkpoint
+
+
+def known_size(
+    flags: argparse.Namespace, layers: tuple[Layer, ...], start: Checkpoint | None
+) -> ModelSize | None:
+    """Return the size, or None if its shifts are to be chosen from observed ranges."""
+    if start is not None:
+        return start.size
+    if flags.shifts is not None:
+        return ModelSize(layers, tuple(flags.shifts))
+    return ModelSize(layers, DEFAULT_SHIFTS) if len(layers) == 2 else None
 
 
 class Interrupt:

@@ -19,7 +19,7 @@ from golden import archive, files, reference
 from golden.network import FeatureSettings, IntegerNetwork
 from quant_models.data_settings import DataSettings, data_settings_from
 from quant_models.ds_cnn import Parameters, integer_network
-from quant_models.model_size import ModelSize
+from quant_models.model_size import ModelSize, default_padding
 from quant_models.speech_commands import labels_for
 
 KIND = "ds_cnn checkpoint"
@@ -68,9 +68,12 @@ class Checkpoint:
         return path
 
     def _description(self) -> dict[str, Any]:
+        padding = self.size.padding
+        usual = padding == default_padding(len(padding))  # the usual one was never written
         return {
             "model_architecture": "ds_cnn",
             "model_size_info": list(self.size.info),
+            **({} if usual else {"padding": list(padding)}),
             "shifts": list(self.size.shifts),
             "labels": list(self.labels),
             "features": dataclasses.asdict(self.features),
@@ -97,7 +100,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
     arrays = dict(stored.arrays)
     try:
         checkpoint = Checkpoint(
-            size=ModelSize.parse(description["model_size_info"], description["shifts"]),
+            size=ModelSize.parse(
+                description["model_size_info"], description["shifts"], description.get("padding")
+            ),
             labels=tuple(description["labels"]),
             features=FeatureSettings(**description["features"]),
             data=data_settings_from(description["data"]),

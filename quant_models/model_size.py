@@ -19,7 +19,7 @@ FC1_BIASES = "DS-CNN/fc1/biases"
 
 DEFAULT_MODEL_SIZE_INFO = (2, 48, 4, 4, 2, 2, 16, 3, 3, 1, 1)
 DEFAULT_SHIFTS = (3, 4, 8)  # of two layers
-_HIGHEST_SHIFT = 31
+HIGHEST_SHIFT = 31
 _NUMBERS_A_LAYER = 5
 
 Pair = tuple[int, int]
@@ -80,9 +80,9 @@ class ModelSize:
     def __post_init__(self) -> None:
         _require_integers("shifts", self.shifts)
         count = 2 * len(self.layers) - 1
-        if len(self.shifts) != count or not all(0 <= s <= _HIGHEST_SHIFT for s in self.shifts):
+        if len(self.shifts) != count or not all(0 <= s <= HIGHEST_SHIFT for s in self.shifts):
             raise ValueError(
-                f"shifts: expected {count} in 0..{_HIGHEST_SHIFT} for {_layers(len(self.layers))}, "
+                f"shifts: expected {count} in 0..{HIGHEST_SHIFT} for {_layers(len(self.layers))}, "
                 f"got {' '.join(map(str, self.shifts))}"
             )
 

@@ -47,13 +47,28 @@ def add_model_flags(parser: argparse.ArgumentParser, **defaults: object) -> None
     add("model_architecture", "architecture of the network", choices=("ds_cnn",))
     add(
         "model_size_info",
-        "number of layers (2), then features, kernel height, kernel width, stride height and "
-        "stride width of each",
+        "number of layers, then features, kernel height, kernel width, stride height and stride "
+        "width of each: one convolution, then separable layers, whose strides are equal",
         type=int,
         nargs="+",
         metavar="N",
     )
-    add("shifts", "bits shifted off after conv_1, dw_conv, pw_conv", type=int, nargs=3, metavar="N")
+    add(
+        "padding",
+        "SAME or VALID for each layer (default: VALID for the first, SAME for the others)",
+        type=str.upper,
+        nargs="+",
+        metavar="P",
+    )
+    add(
+        "shifts",
+        "bits shifted off after the first convolution, then after the depthwise and the pointwise "
+        "one of each separable layer (default: those of the checkpoint, if there is one; else "
+        "3 4 8 for two layers; else from observed ranges: quant_models/README.md)",
+        type=int,
+        nargs="+",
+        metavar="N",
+    )
     add("wanted_words", "words to recognise, separated by commas", type=comma_separated)
     add("sample_rate", "samples per second", type=int)
     add("clip_duration_ms", "length of a clip in ms", type=int)

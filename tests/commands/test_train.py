@@ -20,7 +20,7 @@ import soundfile
 import train
 from golden.network import FeatureSettings
 from quant_models import data_settings, dataset, features
-from quant_models.checkpoint import load_checkpoint
+from quant_models.checkpoint import Checkpoint, load_checkpoint
 from scripts.console.command_line import run_command
 from tests.commands.conftest import TRAINING_FLAGS, Trained, environment
 from tests.repository import REPOSITORY
@@ -145,6 +145,54 @@ def test_an_interrupt_keeps_what_was_reached_and_the_seed_repeats_the_run(
     assert curves(tmp_path)[0] == curves(trained.folder)[0]
 
 
+DEEP_FLAGS = (
+    "--model_size_info 3 6 4 4 2 2 8 3 3 1 1 8 3 3 1 1 --padding valid same valid "
+    "--batch_size 50 --augmented_examples 1500 --coloration 0.5 --seed 1 "
+    "--learning_rate 0.01 --how_many_training_steps 2"
+)
+
+
+def train_in(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, trained: Trained, *flags: object
+) -> Checkpoint:
+    """Train on the tones in this process, from the cache; return the checkpoint."""
+    monkeypatch.setattr(signal, "signal", lambda *arguments: None)
+    monkeypatch.chdir(trained.folder)
+    arguments = ["--data_dir", trained.data_dir, "--train_dir", folder, *flags]
+    monkeypatch.setattr(sys, "argv", ["train.py", *map(str, arguments)])
+    run_command(train.main)
+    (path,) = (folder / "best").iterdir()
+    return load_checkpoint(path)
+
+
+def test_a_deeper_network_trains_with_shifts_from_observed_ranges(
+    trained: Trained,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    checkpoint = train_in(tmp_path / "a", monkeypatch, trained, *DEEP_FLAGS.split())
+    assert checkpoint.size.info == (3, 6, 4, 4, 2, 2, 8, 3, 3, 1, 1, 8, 3, 3, 1, 1)
+    assert checkpoint.size.padding == ("VALID", "SAME", "VALID")
+    names = [node.name for node in checkpoint.network().nodes]
+    assert names[-5:] == ["dw_conv_2_relu", "max_pool", "pw_conv_2", "pw_conv_2_relu", "fc1"]
+    shifts = " ".join(map(str, checkpoint.size.shifts))
+    assert f"shifts      {shifts}\n" in capsys.readouterr().out
+    again = train_in(tmp_path / "b", monkeypatch, trained, *DEEP_FLAGS.split())
+    assert again.to_bytes() == checkpoint.to_bytes()
+
+
+def test_shifts_that_are_given_or_of_the_start_checkpoint_are_taken(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags = DEEP_FLAGS.split()
+    first = train_in(tmp_path / "a", monkeypatch, trained, *flags, "--shifts", *"54635")
+    assert first.size.shifts == (5, 4, 6, 3, 5)
+    start = first.save(tmp_path)
+    second = train_in(tmp_path / "b", monkeypatch, trained, *flags, "--start_checkpoint", start)
+    assert second.size == first.size
+
+
 # ---- flags
 
 
@@ -225,6 +273,12 @@ def test_the_example_of_the_help_parses(monkeypatch: pytest.MonkeyPatch) -> None
         ("--window_size_ms 2000", r"features.window_ms: expected at most .*, got 2000.0"),
         ("--model_architecture cnn", r"argument --model_architecture: .*'cnn' .*"),
         ("--shifts 1 2 40", r"shifts: expected 3 in 0\.\.31 for 2 layers, got 1 2 40"),
+        ("--shifts 3 4", r"shifts: expected 3 in 0\.\.31 for 2 layers, got 3 4"),
+        ("--model_size_info 3 4 4 4 2 2 4 3 3 1 1 4 3 3 1 1 --shifts 3 4 8",
+         r"shifts: expected 5 in 0\.\.31 for 3 layers, got 3 4 8"),
+        ("--padding valid", "padding: expected SAME or VALID for each of 2 layers, got VALID"),
+        ("--padding valid full",
+         "padding: expected SAME or VALID for each of 2 layers, got VALID FULL"),
         ("--wanted_words ,", "wanted_words: expected at least one word, got none"),
         ("--wanted_words yes,yes", r"wanted_words: expected each word once .*, got yes,yes"),
         ("--held_out_words yes", "held_out_words: expected no wanted word, got 'yes'"),
@@ -256,6 +310,7 @@ def test_bad_flags_are_refused_in_one_line(
     [
         ("--model_size_info 2 32 4 4 2 2 16 3 3 1 1", "model_size_info"),
         ("--shifts 3 4 7", "shifts"),
+        ("--padding same same", "padding"),
         ("--wanted_words no,yes", "labels"),
         ("--window_stride_ms 32", "features"),
     ],

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from golden import archive
-from golden.network import FeatureSettings
+from golden.network import FeatureSettings, IntegerNetwork
 from quant_models.augment import AugmentationSettings
 from quant_models.checkpoint import KIND, load_checkpoint
 from quant_models.data_settings import DataSettings
 from quant_models.model_size import FC1, ModelSize
 from tests.checkpoints import SMALL, random_checkpoint, random_parameters
 from tests.networks import random_fingerprints
+from tests.repository import REPOSITORY
 
 
 def refusal(path: Path) -> str:
@@ -100,6 +101,39 @@ def test_the_suffix_may_be_left_out(tmp_path: Path) -> None:
 def test_the_network_does_not_depend_on_what_else_a_checkpoint_carries() -> None:
     other = random_checkpoint(accuracy=0.5, step=7, training={}, cases=9)
     assert other.network().digest == random_checkpoint().network().digest
+
+
+@pytest.mark.parametrize(
+    ("info", "padding"),
+    [
+        (SMALL, ("SAME", "SAME")),
+        ((1, 3, 4, 4, 2, 2), None),
+        ((4, *SMALL[1:], 6, 3, 3, 2, 2, 4, 2, 2, 1, 1), ("VALID", "SAME", "VALID", "SAME")),
+    ],
+)
+def test_any_size_is_saved_and_loaded(
+    tmp_path: Path, info: tuple[int, ...], padding: tuple[str, ...] | None
+) -> None:
+    size = ModelSize.parse(info, range(2, 2 * info[0] + 1), padding)
+    saved = random_checkpoint(size=size, parameters=random_parameters(0, size, 4))
+    loaded = load_checkpoint(saved.save(tmp_path))
+    assert loaded.size == size
+    assert loaded.network().digest == saved.network().digest
+
+
+def test_only_unusual_padding_is_written_so_that_old_checkpoints_keep_their_bytes() -> None:
+    assert "padding" not in random_checkpoint()._description()
+    unusual = random_checkpoint(size=ModelSize.parse(SMALL, padding=("same", "same")))
+    assert unusual._description()["padding"] == ["SAME", "SAME"]
+
+
+def test_the_shipped_checkpoint_keeps_its_bytes() -> None:
+    (path,) = (REPOSITORY / "weights").glob("*/ds_cnn_*.npz")
+    checkpoint = load_checkpoint(path)
+    again = archive.digest_of(KIND, checkpoint._description(), checkpoint._arrays())
+    assert again == archive.read_archive(path, KIND).digest
+    network = IntegerNetwork.load(path.parent / "network.npz")
+    assert checkpoint.network().digest == network.digest
 
 
 # ---- files that are refused
@@ -240,6 +274,8 @@ def edited(checkpoint: Any) -> tuple[Any, Any]:
         (lambda d, a: d.update(model_size_info=[2, 48]), "model_size_info: expected the number"),
         (lambda d, a: d.update(model_size_info=[2, 3.0, *SMALL[2:]]), "expected integers"),
         (lambda d, a: d.update(shifts=[1, 2]), "shifts: expected 3 in"),
+        (lambda d, a: d.update(padding=["SAME"]), "padding: expected SAME or VALID for each"),
+        (lambda d, a: d.update(padding=[1, 2]), "'int' object has no attribute 'upper'"),
         (lambda d, a: d.update(accuracy=10**400), "int too large"),
         (lambda d, a: d.update(step="many"), "invalid literal"),
         (lambda d, a: a.pop("DS-CNN/fc1/weights"), "DS-CNN/fc1/weights: .* got none"),

@@ -44,7 +44,7 @@ def test_a_model_flag_without_a_default_is_none_unless_given() -> None:
     assert found.pop("shifts") == [3, 4, 8]
     del found["data_dir"], found["cache_dir"]
     assert set(found) == {
-        "model_architecture", "model_size_info", "wanted_words", "sample_rate",
+        "model_architecture", "model_size_info", "padding", "wanted_words", "sample_rate",
         "clip_duration_ms", "window_size_ms", "window_stride_ms", "dct_coefficient_count",
     }  # fmt: skip
     assert set(found.values()) == {None}
@@ -55,8 +55,9 @@ def test_model_flags_are_parsed_to_their_kinds() -> None:
         "--model_architecture", "ds_cnn", "--model_size_info", "2", "48", "4",
         "--wanted_words", "yes,no", "--sample_rate", "8000", "--clip_duration_ms", "900",
         "--window_size_ms", "30", "--window_stride_ms", "20.5", "--dct_coefficient_count", "12",
-        shifts=(1, 2, 3),
+        "--padding", "valid", "Same", shifts=(1, 2, 3),
     )  # fmt: skip
+    assert found.padding == ["VALID", "SAME"]
     assert found.model_size_info == [2, 48, 4] and found.shifts == (1, 2, 3)
     assert found.wanted_words == ("yes", "no")
     assert (found.sample_rate, found.clip_duration_ms) == (8_000, 900)
@@ -68,7 +69,8 @@ def test_model_flags_are_parsed_to_their_kinds() -> None:
     "arguments",
     [
         ["--model_architecture", "cnn"],
-        ["--shifts", "1", "2"],
+        ["--shifts", "1", "a"],
+        ["--padding"],
         ["--model_size_info", "a"],
         ["--sample_rate", "8e3"],
     ],
