@@ -14,6 +14,7 @@ from golden.comparison import Comparison, compare
 from golden.network import INPUT_NAME, IntegerNetwork
 from quant_models.checkpoint import Checkpoint
 from quant_models.ds_cnn import DsCnn
+from quant_models.exactness import check_sums
 from quant_models.feature_cache import Examples
 
 _BATCH = 256
@@ -43,16 +44,32 @@ class Result:
 
 
 class Verifier:
-    """Runs Keras and the integer reference side by side and compares every layer."""
+    """Runs Keras and the integer reference side by side and compares every layer.
 
-    def __init__(self, checkpoint: Checkpoint):
+    With `bounded` the caller says that no input makes sums that float32 does not hold exactly;
+    without, every clip is checked (`exactness.check_sums`), and `largest_sum` is the largest sum of
+    magnitudes so far.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, bounded: bool = False):
         self.network: IntegerNetwork = checkpoint.network()
+        self.largest_sum = 0
+        self._bounded = bounded
         self._model = DsCnn(checkpoint.size, len(checkpoint.labels))
         self._model.assign_parameters(checkpoint.parameters)
 
-    def compare(self, fingerprints: npt.NDArray[np.int8]) -> tuple[Comparison, reference.Inference]:
-        """Compare all layers of a batch; Mismatch names the first difference."""
+    def compare(
+        self, fingerprints: npt.NDArray[np.int8], first_clip: int = 0
+    ) -> tuple[Comparison, reference.Inference]:
+        """Compare all layers of a batch; Mismatch names the first difference.
+
+        Raises ValueError for a sum that float32 does not hold exactly; `first_clip` is what it
+        calls the first clip of the batch.
+        """
         inference = reference.run(self.network, fingerprints)
+        if not self._bounded:
+            largest = check_sums(self.network, inference.layers, first_clip)
+            self.largest_sum = max(self.largest_sum, largest)
         values = self._model.layer_values(fingerprints, inspect=True)
         found = {INPUT_NAME: fingerprints}
         for node in self.network.nodes:
@@ -69,7 +86,7 @@ class Verifier:
         comparison = Comparison(0, {})
         predicted = []
         for start in range(0, len(fingerprints), _BATCH):
-            part, inference = self.compare(fingerprints[start : start + _BATCH])
+            part, inference = self.compare(fingerprints[start : start + _BATCH], start)
             comparison = comparison.more_clips(part)
             predicted.append(inference.label_indices)
             if progress is not None:

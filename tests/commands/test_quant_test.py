@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import quant_test
+from dataflow.ranges.intervals import magnitude_bound
 from golden import reference
 from golden.archive import write_archive
 from golden.export import check_export
@@ -20,7 +21,7 @@ from quant_models.checkpoint import Checkpoint, load_checkpoint
 from quant_models.evaluation import Verifier
 from quant_models.model_size import ModelSize
 from scripts.console.command_line import run_command
-from tests.checkpoints import random_checkpoint
+from tests.checkpoints import random_checkpoint, random_parameters
 from tests.commands.conftest import Trained, run_script
 from tests.speech_folder import RATE_HZ, spoken_word, write_wav
 
@@ -86,6 +87,8 @@ def test_the_export_is_complete_and_of_the_checkpoints_network(
     assert (result.weights / checkpoint.name).read_bytes() == trained.checkpoint.read_bytes()
     assert f"network     {digest}\n" in output
     assert "0 mismatches" in output
+    bound = magnitude_bound(checkpoint.network())
+    assert f"exact for every input: sums of magnitudes reach {bound:,} < 2^24 at most" in output
 
 
 def test_evidence_counts_every_value_of_the_checkpoints_own_clips(
@@ -170,6 +173,7 @@ def make_test_folder(folder: Path) -> Path:
          "model_size_info: expected the checkpoint's 2 48 4 4 2 2 16 3 3 1 1, "
          "got 2 32 4 4 2 2 16 3 3 1 1"),
         ("--shifts 3 4 7", "shifts: expected the checkpoint's 3 4 8, got 3 4 7"),
+        ("--padding same same", "padding: expected the checkpoint's VALID SAME, got SAME SAME"),
         ("--wanted_words no,yes", "wanted_words: expected the checkpoint's yes no, got no yes"),
         ("--sample_rate 8000", "sample_rate: expected the checkpoint's 16000, got 8000"),
         ("--clip_duration_ms 900", "clip_duration_ms: expected the checkpoint's 1000, got 900"),
@@ -214,7 +218,7 @@ def test_a_refusal_is_the_only_line_on_stderr(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_network_whose_sums_leave_float32_is_refused(
+def test_a_clip_whose_sums_leave_float32_is_refused(
     refused: Callable[..., str], tmp_path: Path
 ) -> None:
     size = ModelSize.parse((2, 48, 4, 4, 2, 2, 16, 3, 3, 1, 1))
@@ -225,8 +229,28 @@ def test_a_network_whose_sums_leave_float32_is_refused(
     path = random_checkpoint(size=size, parameters=parameters).save(tmp_path)
     found = refused(quant_test.main, "--checkpoint", path)
     assert re.fullmatch(
-        r"network: expected sums below 2\^24 for exact float32, got up to \d{8,}", found
+        r"fc1: expected \|weight x input\| to add up to less than 2\^24 for exact float32, "
+        r"got \d{8,} at clip \d, channel 0",
+        found,
     )
+
+
+def test_a_deep_network_is_exported_and_its_exactness_checked_clip_by_clip(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    size = ModelSize.parse((4, 8, 10, 4, 2, 2, *3 * (8, 3, 3, 1, 1)), 7 * [4])
+    checkpoint = random_checkpoint(size=size, parameters=random_parameters(1, size, 4))
+    assert magnitude_bound(checkpoint.network()) >= 2**24
+    run_in(
+        tmp_path / "run", monkeypatch, "--checkpoint", checkpoint.save(tmp_path),
+        "--test_dir", make_test_folder(tmp_path / "test"),
+    )  # fmt: skip
+    output = " ".join(capsys.readouterr().out.split())
+    assert "0 mismatches" in output
+    found = re.search(r"checked one by one and reach ([\d,]+) < 2\^24", output)
+    assert found and 0 < int(found[1].replace(",", "")) < 2**24
+    result = Exported(tmp_path / "run", Path(checkpoint.name).stem)
+    assert check_export(result.weights, result.vectors) == checkpoint.network().digest
 
 
 def test_a_difference_between_keras_and_reference_stops_the_export(
@@ -234,8 +258,8 @@ def test_a_difference_between_keras_and_reference_stops_the_export(
 ) -> None:
     original = Verifier.__init__
 
-    def planted(self: Verifier, checkpoint: Checkpoint) -> None:
-        original(self, checkpoint)
+    def planted(self: Verifier, checkpoint: Checkpoint, bounded: bool) -> None:
+        original(self, checkpoint, bounded)
         biases = self._model.parameters["DS-CNN/fc1/biases"]
         biases.assign(biases.value.numpy() + np.float32(2 / 32))
 

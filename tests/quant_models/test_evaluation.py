@@ -8,6 +8,7 @@ import pytest
 from golden import reference
 from golden.comparison import Comparison, Mismatch
 from quant_models.evaluation import Result, Verifier, confusion_matrix
+from quant_models.exactness import check_sums
 from quant_models.feature_cache import Examples
 from quant_models.model_size import CONV_1, DEFAULT_MODEL_SIZE_INFO, FC1_BIASES, ModelSize
 from tests.checkpoints import random_checkpoint, random_parameters
@@ -50,6 +51,33 @@ def test_every_value_of_every_layer_is_compared() -> None:
     comparison, inference = Verifier(checkpoint).compare(random_fingerprints(0, 3))
     assert comparison == Comparison(3, {name: 3 * n for name, n in VALUES_A_CLIP.items()})
     assert inference.logits.shape == (3, 4)
+
+
+def test_every_clip_is_checked_for_exact_sums_and_the_largest_is_kept() -> None:
+    verifier = Verifier(random_checkpoint())
+    fingerprints = random_fingerprints(5, 300)
+    assert verifier.largest_sum == 0
+    verifier.compare_all(fingerprints)
+    layers = reference.run(verifier.network, fingerprints).layers
+    assert verifier.largest_sum == check_sums(verifier.network, layers) > 0
+
+
+def test_a_clip_whose_sums_leave_float32_is_refused_unless_a_bound_is_known() -> None:
+    size = ModelSize.parse((1, 1, 1, 1, 1, 1), (0,))
+    parameters = dict(random_parameters(0, size, 4))
+    parameters[CONV_1] = np.full((1, 1, 1, 1), -1, np.float32)  # -32
+    parameters[FC1_BIASES] = np.full(4, 2**24 / 32, np.float32)
+    checkpoint = random_checkpoint(size=size, parameters=parameters)
+    fingerprints = np.zeros((300, 30, 10), np.int8)
+    message = r"^fc1: expected \|weight x input\| .*, got 16777216 at clip 0, channel 0$"
+    with pytest.raises(ValueError, match=message):
+        Verifier(checkpoint).compare_all(fingerprints)
+    Verifier(checkpoint, bounded=True).compare_all(fingerprints)
+    parameters[FC1_BIASES] -= np.float32(1)  # 32 integers
+    checkpoint = random_checkpoint(size=size, parameters=parameters)
+    fingerprints[270, 3, 4] = -32
+    with pytest.raises(ValueError, match=r"^fc1: .* at clip 270, channel \d$"):
+        Verifier(checkpoint).compare_all(fingerprints)
 
 
 def test_evaluation_counts_over_many_batches() -> None:
