@@ -6,7 +6,8 @@ compares each with the reference without tolerance, the label included, and writ
 the digests of everything that was run, the versions of the tools, and how many values were
 compared. Besides the clips run ties, inputs whose largest logit comes more than once, and where
 they are stored the witnesses of the proven ranges, inputs that drive every signal to its extremes.
-The first difference ends it: exit status 1.
+The first difference ends it: exit status 1. A network that the RTL cannot run is refused before
+anything is run; with --software_only Keras, reference and C are compared, and that is all.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ import numpy.typing as npt
 from rich.table import Table
 
 import scripts.console.quiet_tensorflow  # noqa: F401
-from dataflow.hardware.accelerator import Accelerator, accelerator_of
+from dataflow.hardware.accelerator import SMALL, Accelerator, accelerator_of
 from dataflow.hardware.build_folder import accelerator_files, write_accelerator
 from dataflow.proof.proven_ranges import ProvenRanges
 from dataflow.proof.range_store import choose_ranges, find_proven_ranges
+from dataflow.ranges.intervals import magnitude_bound
 from golden import files, reference
 from golden.c_program import inference_program
 from golden.comparison import Comparison, compare, comparing
@@ -36,6 +38,7 @@ from golden.ties import FILE_NAME as TIES_FILE
 from golden.ties import count_text, ties_of
 from quant_models.checkpoint import Checkpoint, load_checkpoint
 from quant_models.evaluation import Verifier
+from quant_models.exactness import FLOAT32_EXACT
 from scripts.console.command_line import Parser, comma_separated, run_command
 from scripts.console.flags import add_widths_flag
 from scripts.console.places import RTL_FOLDER, network_name, vectors_folder
@@ -200,34 +203,23 @@ def main() -> None:
     """Parse, climb the ladder, write the evidence."""
     flags = _parse()
     checkpoint = load_checkpoint(flags.checkpoint)
-    name = network_name(Path(checkpoint.name))
-    vectors = flags.vectors_dir or vectors_folder(name)
+    vectors = flags.vectors_dir or vectors_folder(network_name(Path(checkpoint.name)))
     network = checkpoint.network()
-    stored = find_proven_ranges(flags.checkpoint, network)
-    ties = ties_of(network, vectors)
-    subject = Subject(
-        checkpoint=checkpoint,
-        verifier=Verifier(checkpoint),
-        ties=ties.fingerprints,
-        proven=stored and stored[0],
-        folder=flags.output_dir or Path("work/verification") / name,
-        icarus_clips=flags.icarus_clips,
-        netlist_clips=flags.netlist_clips,
-    )
+    accelerators, hardware = _hardware(flags, network)
     say(f"network {network.digest}")
-    _check_stored_export(subject, flags.checkpoint.parent, vectors)
-    chosen = choose_ranges(flags.checkpoint, network, flags.widths, flags.cases)
-    say(f"widths  {chosen.origin}")
+    _check_stored_export(network, flags.checkpoint.parent, vectors)
+    ties = ties_of(network, vectors)
+    subject = _subject(flags, checkpoint, ties.fingerprints)
+    say(hardware)
     say(f"inputs  {', '.join(f'{len(some):,} {what}' for what, some in subject.inputs.items())}")
     say(f"ties    {count_text(network, ties)}")
-    accelerators = [accelerator_of(network, chosen, text) for text in flags.configs]
     designs = [_design(subject, accelerator) for accelerator in accelerators]
     rungs = []
     for rung in climb(subject, designs):
         counts = rung.comparison
         say(f"  {rung.name:<24} {counts.clips:>6,} clips {counts.total:>12,} values")
         rungs.append(rung)
-    versions = {**package_versions(PACKAGES), **tool_versions(*TOOLS)}
+    versions = {**package_versions(PACKAGES), **tool_versions(*(TOOLS if designs else TOOLS[:1]))}
     artefacts = {**_artefacts(subject, designs), TIES_FILE: ties.to_bytes()}
     evidence = evidence_bytes(subject.network.digest, artefacts, rungs, versions)
     files.write_bytes(subject.folder / "evidence.json", evidence)
@@ -245,6 +237,7 @@ def _parse() -> argparse.Namespace:
         default=("small", "balanced", "fast"),
         help="configurations of the RTL, by name",
     )
+    add("--software_only", action="store_true", help="leave out RTL and netlists")
     add_widths_flag(parser)
     add("--cases", type=Path, help="golden cases, for --widths observed")
     add("--icarus_clips", type=int, default=4, help="clips, and ties, in Icarus, which is slow")
@@ -258,28 +251,65 @@ def _parse() -> argparse.Namespace:
     return flags
 
 
+def _subject(flags: argparse.Namespace, checkpoint: Checkpoint, ties: Fingerprints) -> Subject:
+    network = checkpoint.network()
+    stored = find_proven_ranges(flags.checkpoint, network)
+    folder = Path("work/verification") / network_name(Path(checkpoint.name))
+    return Subject(
+        checkpoint=checkpoint,
+        verifier=Verifier(checkpoint, bounded=magnitude_bound(network) < FLOAT32_EXACT),
+        ties=ties,
+        proven=stored and stored[0],
+        folder=flags.output_dir or folder,
+        icarus_clips=flags.icarus_clips,
+        netlist_clips=flags.netlist_clips,
+    )
+
+
 def _design(subject: Subject, accelerator: Accelerator) -> HardwareSubject:
     return HardwareSubject(**vars(subject), accelerator=accelerator)
 
 
-def _check_stored_export(subject: Subject, weights: Path, vectors: Path) -> None:
+def _hardware(flags: argparse.Namespace, network: IntegerNetwork) -> tuple[list[Accelerator], str]:
+    """Return the accelerators to run and a line about them; ValueError if the RTL runs none."""
+    reason = _why_no_hardware(network)
+    if flags.software_only:
+        return [], f"rungs   of the hardware are left out: {reason or '--software_only'}"
+    if reason is not None:
+        raise ValueError(
+            f"{reason} (the RTL cannot run this network; --software_only leaves it out)"
+        )
+    chosen = choose_ranges(flags.checkpoint, network, flags.widths, flags.cases)
+    accelerators = [accelerator_of(network, chosen, text) for text in flags.configs]
+    return accelerators, f"widths  {chosen.origin}"
+
+
+def _why_no_hardware(network: IntegerNetwork) -> str | None:
+    """Return what the RTL refuses the network for, or None if it runs it."""
+    try:
+        Accelerator(network, SMALL)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _check_stored_export(network: IntegerNetwork, weights: Path, vectors: Path) -> None:
     """Raise ValueError if an export beside the checkpoint is not of this network."""
     if not (weights / "manifest.json").is_file():
         return
     digest = check_export(weights, vectors)
-    if digest != subject.network.digest:
-        raise ValueError(
-            f"{weights}: expected an export of network {subject.network.digest}, got {digest}"
-        )
+    if digest != network.digest:
+        raise ValueError(f"{weights}: expected an export of network {network.digest}, got {digest}")
     say(f"export  {weights}, {vectors}: every file is what its manifest says")
 
 
 def _artefacts(subject: Subject, designs: list[HardwareSubject]) -> dict[str, bytes]:
     """Return everything that was run, by the names in the evidence; the netlists are built."""
+    rtl = sorted(RTL_FOLDER.glob("*.v")) if designs else []
     artefacts = {
         subject.checkpoint.name: subject.checkpoint.to_bytes(),
         "network.c": inference_program(subject.network).encode(),
-        **{f"rtl_ref/{path.name}": path.read_bytes() for path in sorted(RTL_FOLDER.glob("*.v"))},
+        **{f"rtl_ref/{path.name}": path.read_bytes() for path in rtl},
     }
     if subject.proven is not None:
         artefacts["proven_ranges.npz"] = subject.proven.to_bytes()

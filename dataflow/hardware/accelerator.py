@@ -284,7 +284,10 @@ def _kernel(node: Convolution | DepthwiseConvolution, parallelism: str) -> Kerne
 
 
 def _check_chain(network: IntegerNetwork) -> None:
-    """Raise ValueError at the first node that is not the architecture's, or reads another one."""
+    """Raise ValueError at the first node that is not the architecture's, or reads another one.
+
+    Only a fully connected layer gives logits, so a shorter network differs before it ends.
+    """
     expected_input = INPUT_NAME
     # No network ends earlier: of these kinds, only the last one gives logits.
     for kind, node in zip(_ARCHITECTURE, network.nodes, strict=False):

@@ -18,11 +18,12 @@ from golden.comparison import Mismatch
 from golden.ties import find_ties
 from quant_models.checkpoint import Checkpoint
 from quant_models.evaluation import Verifier
+from quant_models.model_size import ModelSize
 from scripts import verify
 from scripts.console.command_line import run_command
 from scripts.simulation.accelerator_simulation import AcceleratorSimulator
 from scripts.synthesis import yosys
-from tests.checkpoints import random_checkpoint
+from tests.checkpoints import random_checkpoint, random_parameters
 from tests.planted_faults import plant
 from tests.repository import REPOSITORY
 from tests.witnessed import witnessed_ranges
@@ -189,7 +190,54 @@ def test_export_of_another_network_beside_the_checkpoint_is_refused(tmp_path: Pa
     with pytest.raises(
         ValueError, match=rf"expected an export of network {subject.network.digest}"
     ):
-        verify._check_stored_export(subject, weights, vectors)
+        verify._check_stored_export(subject.network, weights, vectors)
+
+
+def deep_checkpoint() -> Checkpoint:
+    """A small checkpoint of three layers, which the RTL does not run."""
+    size = ModelSize.parse((3, 3, 4, 4, 2, 2, 4, 3, 3, 1, 1, 5, 3, 3, 1, 1), (4, 4, 6, 5, 7))
+    return random_checkpoint(size=size, parameters=random_parameters(0, size, 4), cases=3)
+
+
+def test_a_network_that_the_rtl_cannot_run_is_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def never(*arguments: object) -> None:
+        raise AssertionError("worked although the network cannot be run")
+
+    monkeypatch.setattr(verify, "ties_of", never)
+    path = deep_checkpoint().save(tmp_path)
+    assert run_here(monkeypatch, path, "--output_dir", tmp_path / "out") == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err == (
+        "error: pw_conv_1: expected a global max-pool here, got a convolution "
+        "(the RTL cannot run this network; --software_only leaves it out)\n"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("deep", [True, False])
+def test_software_only_compares_keras_and_c_and_says_why_no_more(
+    deep: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    require_tool: Callable[[str], None],
+) -> None:
+    require_tool("cc")
+    checkpoint = deep_checkpoint() if deep else tying_checkpoint(cases=3)
+    path = checkpoint.save(tmp_path)
+    flags = ("--software_only", "--output_dir", tmp_path / "out")
+    assert run_here(monkeypatch, path, *flags) == 0
+    why = "pw_conv_1: expected a global max-pool here, got a convolution"
+    output = " ".join(capsys.readouterr().out.split())
+    assert f"hardware are left out: {why if deep else '--software_only'}" in output
+    evidence = json.loads((tmp_path / "out/evidence.json").read_text())
+    assert [rung["name"] for rung in evidence["rungs"]] == ["golden.reference", "compiled C"]
+    names = {"fingerprint", "label", *(node.name for node in checkpoint.network().nodes)}
+    assert all(set(rung["values_compared"]) == names for rung in evidence["rungs"])
+    assert set(evidence["artefacts"]) == {checkpoint.name, "network.c", "ties.npz"}
 
 
 def test_bad_flags_are_one_line(tmp_path: Path) -> None:

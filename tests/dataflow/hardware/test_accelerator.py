@@ -282,6 +282,26 @@ def test_network_that_ends_early_is_refused() -> None:
         Accelerator(with_nodes(network, *network.nodes[:5], logits), FAST)
 
 
+@pytest.mark.parametrize(
+    ("kept", "message"),
+    [
+        (0, "pool: expected a convolution here"),
+        (2, "pool: expected a depthwise convolution here"),
+        (4, "fc1: expected a convolution here"),
+    ],
+)
+def test_shorter_network_is_refused_at_its_first_other_node(kept: int, message: str) -> None:
+    """Whatever a network leaves out, it ends with logits, so it differs before it ends."""
+    network = small_network()
+    before = network.nodes[:kept]
+    source = before[-1].name if before else "fingerprint"
+    pool = GlobalMaxPool("pool", source)
+    channels = network.shapes[source][2]
+    logits = FullyConnected("fc1", "pool", np.ones((2, channels), np.int8), np.zeros(2, np.int32))
+    with pytest.raises(ValueError, match=f"^{message}, got a "):
+        Accelerator(with_nodes(network, *before, pool, logits), FAST)
+
+
 def test_network_that_goes_on_is_refused() -> None:
     network = small_network()
     nodes = (*network.nodes, ShiftRelu("logits_relu", "fc1", 0))
