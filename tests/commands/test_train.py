@@ -21,6 +21,8 @@ import train
 from golden.network import FeatureSettings
 from quant_models import data_settings, dataset, features
 from quant_models.checkpoint import Checkpoint, load_checkpoint
+from quant_models.model_size import DEFAULT_SHIFTS
+from quant_models.shift_rule import ACTIVATION_BITS, LAST_BITS, QUANTILE
 from scripts.console.command_line import run_command
 from tests.commands.conftest import TRAINING_FLAGS, Trained, environment
 from tests.repository import REPOSITORY
@@ -241,6 +243,9 @@ def test_help_shows_defaults_and_the_example(
         assert flag in text
     words = " ".join(text.split())
     assert "--batch_size BATCH_SIZE examples a step (default: 100)" in words
+    assert f"for two layers {' '.join(map(str, DEFAULT_SHIFTS))}; else the smallest" in words
+    assert f"{QUANTILE:.1%}".replace("%", " %") + " of the values behind each ReLU" in words
+    assert f"fit {ACTIVATION_BITS} bits, and {LAST_BITS} bits in front of fc1" in words
     assert f"example: {train.EXAMPLE}" in words
 
 
