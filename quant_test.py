@@ -26,7 +26,7 @@ from golden.network import IntegerNetwork
 from quant_models.checkpoint import Checkpoint, load_checkpoint
 from quant_models.dataset import SpeechData, read_test_folder
 from quant_models.evaluation import Result, Verifier
-from quant_models.exactness import FLOAT32_EXACT
+from quant_models.exactness import FLOAT32_EXACT, exactness_text
 from quant_models.feature_cache import Examples, FeatureCache
 from quant_models.plots import plot_confusion
 from quant_models.speech_commands import PARTITIONS
@@ -73,7 +73,7 @@ def main() -> None:
         f"compared    Keras with the integer reference: {sum(c.total for c in compared):,} values, "
         f"all layers of {sum(c.clips for c in compared):,} clips, 0 mismatches"
     )
-    say(f"exactness   {exactness_text(bound, verifier.largest_sum)}")
+    say(f"float32     {exactness_text(bound, verifier.largest_sum)}")
 
 
 def parse_flags() -> argparse.Namespace:
@@ -119,18 +119,6 @@ def check_flags(flags: argparse.Namespace, checkpoint: Checkpoint) -> None:
 
 def as_flag(value: object) -> str:
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def exactness_text(bound: int, largest_sum: int) -> str:
-    """Say why the Keras forward pass was exact, for every input or for the clips compared."""
-    if bound < FLOAT32_EXACT:
-        return (
-            f"float32 is exact for every input: sums of magnitudes reach {bound:,} < 2^24 at most"
-        )
-    return (
-        "float32 was exact for each of these clips: their sums of magnitudes were checked one by "
-        f"one and reach {largest_sum:,} < 2^24 (the bound for every input is {bound:,})"
-    )
 
 
 def export(

@@ -47,6 +47,19 @@ def check_sums(network: IntegerNetwork, layers: Mapping[str, Integers], first_cl
     return largest
 
 
+def exactness_text(bound: int, largest_sum: int) -> str:
+    """Say why the Keras forward pass was exact.
+
+    `bound` holds for every input; where it is not enough, `largest_sum` is what `check_sums` found.
+    """
+    if bound < FLOAT32_EXACT:
+        return f"exact for every input: sums of magnitudes reach {bound:,} < 2^24 at most"
+    return (
+        "exact for each of these clips: their sums of magnitudes were checked one by "
+        f"one and reach {largest_sum:,} < 2^24 (the bound for every input is {bound:,})"
+    )
+
+
 def _sums_of_magnitudes(
     network: IntegerNetwork, layers: Mapping[str, Integers]
 ) -> Iterator[tuple[str, Integers]]:

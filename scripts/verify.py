@@ -38,7 +38,7 @@ from golden.ties import FILE_NAME as TIES_FILE
 from golden.ties import count_text, ties_of
 from quant_models.checkpoint import Checkpoint, load_checkpoint
 from quant_models.evaluation import Verifier
-from quant_models.exactness import FLOAT32_EXACT
+from quant_models.exactness import FLOAT32_EXACT, exactness_text
 from scripts.console.command_line import Parser, comma_separated, run_command
 from scripts.console.flags import add_widths_flag
 from scripts.console.places import RTL_FOLDER, network_name, vectors_folder
@@ -219,6 +219,7 @@ def main() -> None:
         counts = rung.comparison
         say(f"  {rung.name:<24} {counts.clips:>6,} clips {counts.total:>12,} values")
         rungs.append(rung)
+    say(f"float32 {exactness_text(magnitude_bound(network), subject.verifier.largest_sum)}")
     versions = {**package_versions(PACKAGES), **tool_versions(*(TOOLS if designs else TOOLS[:1]))}
     artefacts = {**_artefacts(subject, designs), TIES_FILE: ties.to_bytes()}
     evidence = evidence_bytes(subject.network.digest, artefacts, rungs, versions)

@@ -18,7 +18,7 @@ from golden.network import (
     FullyConnected,
     IntegerNetwork,
 )
-from quant_models.exactness import FLOAT32_EXACT, check_sums
+from quant_models.exactness import FLOAT32_EXACT, check_sums, exactness_text
 from tests.networks import features_for, label_names, networks_with_fingerprints, random_network
 
 
@@ -101,3 +101,13 @@ def test_a_place_in_a_map_is_named_by_its_axes() -> None:
         match=r"got 32505856 at clip 0, time 12, coefficient 2, channel 2$",
     ):
         check_sums(network, layers)
+
+
+def test_the_text_says_which_of_the_two_statements_holds() -> None:
+    assert exactness_text(FLOAT32_EXACT - 1, 0) == (
+        "exact for every input: sums of magnitudes reach 16,777,215 < 2^24 at most"
+    )
+    assert exactness_text(FLOAT32_EXACT, 77_129) == (
+        "exact for each of these clips: their sums of magnitudes were checked one by one and "
+        "reach 77,129 < 2^24 (the bound for every input is 16,777,216)"
+    )

@@ -233,6 +233,7 @@ def test_software_only_compares_keras_and_c_and_says_why_no_more(
     why = "pw_conv_1: expected a global max-pool here, got a convolution"
     output = " ".join(capsys.readouterr().out.split())
     assert f"hardware are left out: {why if deep else '--software_only'}" in output
+    assert f"float32 exact for {'each of these clips' if deep else 'every input'}: " in output
     evidence = json.loads((tmp_path / "out/evidence.json").read_text())
     assert [rung["name"] for rung in evidence["rungs"]] == ["golden.reference", "compiled C"]
     names = {"fingerprint", "label", *(node.name for node in checkpoint.network().nodes)}
