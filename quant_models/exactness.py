@@ -18,7 +18,8 @@ import numpy.typing as npt
 
 from golden import reference
 from golden.axes import layer_axes
-from golden.network import INPUT_NAME, IntegerNetwork, WeightedNode
+from golden.network import INPUT_NAME, IntegerNetwork
+from golden.nodes import WeightedNode
 from golden.reference import Integers
 
 FLOAT32_EXACT = 2**24

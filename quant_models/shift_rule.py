@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from golden import reference
-from golden.network import INPUT_NAME, FeatureSettings, IntegerNetwork, ShiftRelu
+from golden.network import INPUT_NAME, FeatureSettings, IntegerNetwork
+from golden.nodes import ShiftRelu
 from quant_models.ds_cnn import DsCnn, integer_network
 from quant_models.model_size import HIGHEST_SHIFT, Layer, ModelSize
 

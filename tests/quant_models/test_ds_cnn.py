@@ -17,7 +17,7 @@ from dataflow.ranges.intervals import magnitude_bound
 from golden import reference
 from golden.comparison import compare
 from golden.network import INPUT_NAME, FeatureSettings, IntegerNetwork
-from golden.nodes import FullyConnected, ShiftRelu
+from golden.nodes import FullyConnected, ShiftRelu, Windows
 from quant_models.ds_cnn import DsCnn, Parameters, integer_network, model_of
 from quant_models.exactness import FLOAT32_EXACT, check_sums
 from quant_models.model_size import (
@@ -26,7 +26,6 @@ from quant_models.model_size import (
     FC1,
     FC1_BIASES,
     ModelSize,
-    output_grid,
 )
 from scripts.simulation.c_inference import run_c
 from tests.checkpoints import SMALL, random_checkpoint, random_parameters
@@ -205,7 +204,7 @@ def sizes(draw: st.DrawFn) -> ModelSize:
         stride = stride if number == 0 else (stride[0], stride[0])
         info += [draw(st.integers(1, 6)), *kernel, *stride]
         paddings.append(padding)
-        grid = output_grid(kernel, stride, padding, grid)
+        grid = Windows(kernel, stride, padding).grid(grid)
     shifts = [draw(st.integers(2, 9)) for _ in range(2 * layers - 1)]
     return ModelSize.parse([layers, *info], shifts, paddings)
 

@@ -11,13 +11,8 @@ from hypothesis import given, settings
 
 from dataflow.ranges.intervals import magnitude_bound
 from golden import reference
-from golden.network import (
-    INPUT_NAME,
-    Convolution,
-    DepthwiseConvolution,
-    FullyConnected,
-    IntegerNetwork,
-)
+from golden.network import INPUT_NAME, IntegerNetwork
+from golden.nodes import Convolution, DepthwiseConvolution, FullyConnected
 from quant_models.exactness import FLOAT32_EXACT, check_sums, exactness_text
 from tests.networks import features_for, label_names, networks_with_fingerprints, random_network
 

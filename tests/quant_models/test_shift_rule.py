@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golden import reference
-from golden.network import FeatureSettings, IntegerNetwork, ShiftRelu
+from golden.network import FeatureSettings, IntegerNetwork
+from golden.nodes import ShiftRelu
 from quant_models.checkpoint import load_checkpoint
 from quant_models.ds_cnn import DsCnn, integer_network
 from quant_models.model_size import DEFAULT_MODEL_SIZE_INFO, ModelSize, parse_layers
