@@ -49,8 +49,8 @@ def fixed_point(factor: float) -> tuple[int, int]:
     return multiplier, exponent
 
 
-def fixed_points(factors: npt.ArrayLike) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Return multipliers and exponents, int32 `[channel]`, of factors `[channel]`.
+def fixed_points(factors: npt.ArrayLike) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int8]]:
+    """Return multipliers and exponents, int32 and int8 `[channel]`, of factors `[channel]`.
 
     >>> [array.tolist() for array in fixed_points([0.5, 3.0])]
     [[1073741824, 1610612736], [0, 2]]
@@ -58,8 +58,8 @@ def fixed_points(factors: npt.ArrayLike) -> tuple[npt.NDArray[np.int32], npt.NDA
     Raises ValueError as `fixed_point` does.
     """
     pairs = [fixed_point(float(factor)) for factor in np.atleast_1d(factors)]
-    multipliers, exponents = np.array(pairs, np.int32).T
-    return multipliers.copy(), exponents.copy()
+    multipliers, exponents = np.array(pairs).T
+    return multipliers.astype(np.int32), exponents.astype(np.int8)
 
 
 def mean_multiplier(factor: float, count: int) -> tuple[int, int]:
@@ -146,6 +146,26 @@ def divide_rounding_away(values: IntegerArray, counts: int | IntegerArray) -> In
     magnitudes = (np.abs(values.astype(np.int64)) + np.asarray(counts) // 2) // counts
     divided: Integers = np.sign(values) * magnitudes
     return divided
+
+
+def quantise(
+    values: npt.NDArray[np.floating[Any]], scale: float, zero_point: int, low: int, high: int
+) -> Integers:
+    """Return the integers that stand for real values: divided in float32, ties away from zero.
+
+    >>> quantise(np.array([-0.3, -0.25, 0.0, 0.25, 0.7, 9.0]), 0.5, 1, -128, 4).tolist()
+    [0, 0, 1, 2, 2, 4]
+
+    Raises ValueError where a value is not finite.
+    """
+    finite = np.isfinite(values)
+    if not finite.all():
+        place = tuple(int(i) for i in np.argwhere(~finite)[0])
+        raise ValueError(f"inputs: expected finite values, got {values[place]} at {place}")
+    steps = (values.astype(np.float32) / np.float32(scale)).astype(np.float64)
+    rounded = np.copysign(np.floor(np.abs(steps) + 0.5), steps)
+    quantised: Integers = np.clip(rounded + zero_point, low, high).astype(np.int64)
+    return quantised
 
 
 def _shift_rounding_away(values: Integers, shift: Integers) -> Integers:

@@ -30,7 +30,7 @@ def requantised(values: list[int], multipliers: list[int], exponents: list[int],
 def test_every_function_has_worked_examples() -> None:
     outcome = doctest.testmod(rq)
     assert outcome.failed == 0
-    assert outcome.attempted == 14
+    assert outcome.attempted == 15
 
 
 @each_rule
@@ -151,7 +151,7 @@ def test_factors_that_are_none_are_refused(factor: float) -> None:
 @given(st.lists(st.floats(2.0**-31, 2.0**20), min_size=1, max_size=5))
 def test_factors_of_channels_are_those_of_each(factors: list[float]) -> None:
     multipliers, exponents = rq.fixed_points(factors)
-    assert multipliers.dtype == exponents.dtype == np.int32
+    assert (multipliers.dtype, exponents.dtype) == (np.int32, np.int8)
     pairs = list(zip(multipliers.tolist(), exponents.tolist(), strict=True))
     assert pairs == [rq.fixed_point(factor) for factor in factors]
 
@@ -185,3 +185,18 @@ def test_division_on_all_10_bit_values() -> None:
 def test_division_is_exact_on_large_sums(value: int, count: int) -> None:
     found = rq.divide_rounding_away(np.array([value]), np.array([count]))
     assert found.tolist() == [nearest_away(Fraction(value, count))]
+
+
+@given(st.floats(-1e4, 1e4, width=32), st.floats(2.0**-10, 8.0, width=32), st.integers(-128, 127))
+def test_real_values_are_divided_in_float32(value: float, scale: float, zero_point: int) -> None:
+    steps = Fraction(float(np.float32(value) / np.float32(scale)))
+    expected = min(max(nearest_away(steps) + zero_point, -128), 127)
+    found = rq.quantise(np.array([value], np.float32), scale, zero_point, -128, 127)
+    assert found.tolist() == [expected]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_values_that_are_not_finite_are_refused(value: float) -> None:
+    message = rf"^inputs: expected finite values, got {value} at \(1,\)$"
+    with pytest.raises(ValueError, match=message):
+        rq.quantise(np.array([0.0, value]), 1.0, 0, -128, 127)
