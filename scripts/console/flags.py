@@ -23,6 +23,14 @@ def numbers(text: str) -> tuple[float, ...]:
     return tuple(float(item) for item in text.split(","))
 
 
+def positive(text: str) -> int:
+    """Parse an integer above 0; an argparse type."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected an integer above 0, got {number}")
+    return number
+
+
 def add_data_flags(parser: argparse.ArgumentParser) -> None:
     """Add `--data_dir` and `--cache_dir`."""
     parser.add_argument(
@@ -86,3 +94,16 @@ def add_widths_flag(parser: argparse.ArgumentParser) -> None:
         help="ranges that the widths follow from; observed ones on the golden cases, and other "
         "inputs overflow them (default: proven if they are stored, else interval)",
     )
+
+
+def add_input_flags(parser: argparse.ArgumentParser, count: int) -> None:
+    """Add `--inputs`, `--count` and `--seed`: given inputs, and random ones."""
+    add = parser.add_argument_group("inputs").add_argument
+    add(
+        "--inputs",
+        type=Path,
+        help="inputs of this .npz file: int8 as the network takes them, or real numbers; the array "
+        "`fingerprints`, as of golden cases, or the first one",
+    )
+    add("--count", type=positive, default=count, help="number of random inputs")
+    add("--seed", type=int, default=1, help="of the random inputs")

@@ -8,23 +8,8 @@ themselves on stderr whatever `TF_CPP_MIN_LOG_LEVEL` says. Switching off what th
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-
-@contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Send to nowhere what libraries print on file descriptor 2; exceptions pass as ever."""
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
+from scripts.console.quiet_stderr import quiet_stderr
 
 # Work at import time: both have to be settled before another import loads Keras.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
