@@ -1,4 +1,4 @@
-"""What every test runs under: quiet TensorFlow, hypothesis profiles, real clips, required tools."""
+"""What every test runs under: quiet TensorFlow, hypothesis profiles, real data, required tools."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 SPEECH_VARIABLE = "KWS_SPEECH_DIR"
+MODELS_VARIABLE = "KWS_MODELS_DIR"
+DATA = {SPEECH_VARIABLE: "real clips", MODELS_VARIABLE: "published models"}
 
 # No deadlines: machines differ. In CI always the same examples: a red run can be repeated.
 hypothesis.settings.register_profile("local", deadline=None)
@@ -23,28 +25,36 @@ hypothesis.settings.load_profile("ci" if IN_CI else "local")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Stop before the first test if the variable that names the real clips names no folder."""
-    folder = os.environ.get(SPEECH_VARIABLE)
-    if folder and not Path(folder).is_dir():
-        raise pytest.UsageError(f"{SPEECH_VARIABLE}: expected a folder, found none at '{folder}'")
+    """Stop before the first test if a variable that names real data names no folder."""
+    for variable in DATA:
+        folder = os.environ.get(variable)
+        if folder and not Path(folder).is_dir():
+            raise pytest.UsageError(f"{variable}: expected a folder, found none at '{folder}'")
 
 
-def pytest_report_header(config: pytest.Config) -> str:
-    """Say which clips the `data` tests use, or that they are left out."""
-    folder = os.environ.get(SPEECH_VARIABLE)
-    if not folder:
-        return f"real clips: {SPEECH_VARIABLE} is not set, so tests marked 'data' are left out"
-    return f"real clips: {folder}"
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say which data the `data` tests use, or that they are left out."""
+    lines = []
+    for variable, what in DATA.items():
+        folder = os.environ.get(variable)
+        left_out = f"{variable} is not set, so tests marked 'data' that need them are left out"
+        lines.append(f"{what}: {folder or left_out}")
+    return lines
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests that need real clips when there are none."""
-    if os.environ.get(SPEECH_VARIABLE):
-        return
-    left_out = [item for item in items if item.get_closest_marker("data")]
+    """Leave out the tests that need real data which is not there."""
+    left_out = [item for item in items if not _has_data(item)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+def _has_data(item: pytest.Item) -> bool:
+    """Say whether a test has its data: published models if it asks for them, else real clips."""
+    needs_models = "models_dir" in getattr(item, "fixturenames", ())
+    variable = MODELS_VARIABLE if needs_models else SPEECH_VARIABLE
+    return item.get_closest_marker("data") is None or bool(os.environ.get(variable))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -70,6 +80,12 @@ def solver() -> None:
 def speech_dir() -> Path:
     """The folder of real clips, for tests marked `data`."""
     return Path(os.environ[SPEECH_VARIABLE])
+
+
+@pytest.fixture
+def models_dir() -> Path:
+    """The folder of published models, for tests marked `data`."""
+    return Path(os.environ[MODELS_VARIABLE])
 
 
 def _require(command: str) -> None:

@@ -11,12 +11,17 @@ from pathlib import Path
 import pytest
 
 CONFTEST = Path(__file__).with_name("conftest.py")
+VARIABLES = {"KWS_SPEECH_DIR": "real clips", "KWS_MODELS_DIR": "published models"}
 SUITE = """
 import pytest
 
 @pytest.mark.data
 def test_with_real_clips(speech_dir):
     assert speech_dir.is_dir()
+
+@pytest.mark.data
+def test_with_published_models(models_dir):
+    assert models_dir.is_dir()
 
 @pytest.mark.rtl
 def test_simulation():
@@ -31,14 +36,14 @@ def test_compiled(require_tool):
 def suite(tmp_path: Path) -> Path:
     shutil.copy(CONFTEST, tmp_path)
     (tmp_path / "test_suite.py").write_text(SUITE)
-    markers = ["data: real clips", "rtl: Icarus"]
+    markers = ["data: real data", "rtl: Icarus"]
     (tmp_path / "pyproject.toml").write_text(f"[tool.pytest.ini_options]\nmarkers = {markers}\n")
     return tmp_path
 
 
 def run(suite: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run the suite with the given variables and a path without any tool."""
-    own = {"CI", "KWS_SPEECH_DIR"} | {name for name in os.environ if name.startswith("PYTEST_")}
+    own = {"CI", *VARIABLES} | {name for name in os.environ if name.startswith("PYTEST_")}
     environment = {name: value for name, value in os.environ.items() if name not in own}
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", str(suite)],
@@ -49,26 +54,27 @@ def run(suite: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("variables", [{}, {"KWS_SPEECH_DIR": ""}])
-def test_data_tests_are_left_out_with_a_line_that_says_so(
-    suite: Path, variables: dict[str, str]
-) -> None:
-    result = run(suite, **variables)
-    assert "KWS_SPEECH_DIR is not set, so tests marked 'data' are left out" in result.stdout
-    assert "2 skipped, 1 deselected" in result.stdout
+@pytest.mark.parametrize("value", [None, ""])
+def test_data_tests_are_left_out_with_lines_that_say_so(suite: Path, value: str | None) -> None:
+    result = run(suite, **({} if value is None else dict.fromkeys(VARIABLES, value)))
+    for variable in VARIABLES:
+        assert f"{variable} is not set, so tests marked 'data' that need them" in result.stdout
+    assert "2 skipped, 2 deselected" in result.stdout
     assert result.returncode == 0
 
 
-def test_data_tests_run_when_there_are_clips(suite: Path) -> None:
-    result = run(suite, KWS_SPEECH_DIR=str(suite))
-    assert f"real clips: {suite}" in result.stdout
-    assert "1 passed, 2 skipped" in result.stdout
+@pytest.mark.parametrize(("variable", "what"), VARIABLES.items())
+def test_data_tests_run_when_there_is_what_they_need(suite: Path, variable: str, what: str) -> None:
+    result = run(suite, **{variable: str(suite)})
+    assert f"{what}: {suite}" in result.stdout
+    assert "1 passed, 2 skipped, 1 deselected" in result.stdout
 
 
-def test_a_variable_that_names_no_folder_is_an_error(suite: Path) -> None:
-    result = run(suite, KWS_SPEECH_DIR="missing")
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_a_variable_that_names_no_folder_is_an_error(suite: Path, variable: str) -> None:
+    result = run(suite, **{variable: "missing"})
     assert result.returncode == pytest.ExitCode.USAGE_ERROR
-    expected = "KWS_SPEECH_DIR: expected a folder, found none at 'missing'"
+    expected = f"{variable}: expected a folder, found none at 'missing'"
     assert expected in result.stdout + result.stderr
 
 

@@ -1,0 +1,1 @@
+"""Networks that were trained elsewhere, read from their files into an `IntegerNetwork`."""

@@ -1,0 +1,82 @@
+"""Who takes part in a comparison: the runtimes that are installed, and our three rounding rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from golden import reference
+from golden.importers.tflite_network import ImportedNetwork
+from golden.network import INPUT_NAME
+from scripts.runtimes import litert
+from scripts.runtimes.packages import MissingRuntimeError
+from scripts.runtimes.tflite_micro import run_tflite_micro
+
+TFLITE_MICRO = "TFLite Micro"
+LITERT_REFERENCE = "LiteRT reference"
+LITERT_OPTIMISED = "LiteRT optimised"
+XNNPACK = "XNNPACK"
+
+Tensors = Mapping[int, npt.NDArray[Any]]
+RUNTIMES: Mapping[str, Callable[..., Tensors]] = {
+    TFLITE_MICRO: run_tflite_micro,
+    LITERT_REFERENCE: partial(litert.run_litert, kernels=litert.REFERENCE),
+    LITERT_OPTIMISED: partial(litert.run_litert, kernels=litert.OPTIMISED),
+    XNNPACK: partial(litert.run_litert, kernels=litert.XNNPACK),
+}
+
+
+@dataclass(frozen=True)
+class Participant:
+    """What one of them computed: integers `q` `(N, elements)` of every tensor, by index."""
+
+    name: str
+    tensors: Tensors
+
+
+def inner_tensors(imported: ImportedNetwork) -> list[int]:
+    """Return the tensors that are compared, in order of computation: all but the input."""
+    return [index for name, index in imported.tensors.items() if name != INPUT_NAME]
+
+
+def run_runtime(
+    name: str, imported: ImportedNetwork, inputs: npt.NDArray[np.int8], tensors: Sequence[int]
+) -> Participant:
+    """Let one of RUNTIMES compute inputs, int8 `(N, *shape)`.
+
+    Raises MissingRuntimeError if it is not installed, ValueError if it refuses the model.
+    """
+    return Participant(
+        name, RUNTIMES[name](imported.model, imported.runtime_inputs(inputs), tensors)
+    )
+
+
+def run_runtimes(
+    imported: ImportedNetwork, inputs: npt.NDArray[np.int8]
+) -> tuple[list[Participant], list[str]]:
+    """Let every runtime compute the inputs; return also why others did not."""
+    found, reasons = [], []
+    for name in RUNTIMES:
+        try:
+            found.append(run_runtime(name, imported, inputs, inner_tensors(imported)))
+        except (MissingRuntimeError, ValueError) as error:
+            reasons.append(str(error))
+    return found, list(dict.fromkeys(reasons))
+
+
+def run_rule(imported: ImportedNetwork, inputs: npt.NDArray[np.int8]) -> Participant:
+    """Let our reference compute the inputs by the rule that the network was imported with."""
+    layers = reference.run(imported.network, inputs).layers
+    return Participant(
+        f"rule {imported.network.rounding}",
+        {
+            index: layers[name].reshape(len(inputs), -1) + imported.zero_point(name)
+            for name, index in imported.tensors.items()
+            if name != INPUT_NAME
+        },
+    )
