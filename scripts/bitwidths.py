@@ -27,8 +27,8 @@ from rich.console import Console, RenderableType
 from dataflow.proof.proven_ranges import Budget, ProvenRanges
 from dataflow.proof.range_store import find_proven_ranges, store_proven_ranges
 from dataflow.proof.witness_vectors import witness_cases, witness_text
-from dataflow.widths.width_csv import csv_text, summary_text
-from dataflow.widths.width_report import WidthReport, json_text, report
+from dataflow.widths.width_files import width_files
+from dataflow.widths.width_report import WidthReport, report
 from golden import files
 from golden.cases import Cases, read_cases
 from golden.network import FeatureSettings, IntegerNetwork
@@ -180,11 +180,7 @@ def _read_fingerprints(
 
 def _files(made: WidthReport, figures: bool) -> dict[str, bytes]:
     """Return the contents of the files by their names."""
-    contents = {
-        "bit_widths.json": json_text(made).encode(),
-        "bit_widths.csv": csv_text(made).encode(),
-        "summary.csv": summary_text(made).encode(),
-    }
+    contents = width_files(made)
     if figures or made.observation is not None:
         contents |= _figures(made)
     return contents

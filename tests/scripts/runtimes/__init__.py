@@ -1,0 +1,1 @@
+"""Tests of what runs models in TensorFlow Lite's runtimes."""
