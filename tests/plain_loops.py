@@ -50,7 +50,7 @@ def every_value(network: IntegerNetwork, fingerprint: npt.NDArray[Any]) -> Signa
 def every_layer(
     network: IntegerNetwork, fingerprint: npt.NDArray[Any], signals: Signals | None = None
 ) -> dict[str, Values]:
-    """Return every layer for one input; products and partial sums go into `signals`."""
+    """Return every layer for one input; what lies inside nodes goes into `signals`."""
     zero, shapes = network.input_format.zero_point, network.shapes
     pixels = np.ndenumerate(np.reshape(fingerprint, shapes[INPUT_NAME]))
     maps: dict[str, Values] = {INPUT_NAME: {place: int(value) - zero for place, value in pixels}}
@@ -61,7 +61,7 @@ def every_layer(
         if isinstance(node, WeightedNode):
             maps[node.name] = _sums(node, inputs[0], shape, to, record)
         else:
-            maps[node.name] = _layer(node, inputs, shape, to)
+            maps[node.name] = _layer(node, inputs, shape, to, record)
     return maps
 
 
@@ -112,24 +112,31 @@ def _no_signals() -> Signals:
     return defaultdict(lambda: defaultdict(list))
 
 
-def _layer(node: Node, inputs: Sequence[Values], shape: Shape, to: Shape) -> Values:
+def _layer(
+    node: Node, inputs: Sequence[Values], shape: Shape, to: Shape, record: Signals
+) -> Values:
     """Compute a node without weights from inputs of `shape`."""
     values = inputs[0]
     match node:
         case ShiftRelu():
             return {place: max(value // 2**node.shift, 0) for place, value in values.items()}
         case Requantise():
-            return {p: _requantised(node, value, p[-1]) for p, value in values.items()}
+            return {p: _requantised(node, value, p[-1], record) for p, value in values.items()}
         case Add():
             return {place: sum(each[place] for each in inputs) for place in values}
-        case GlobalMaxPool() | GlobalSumPool():
-            result = max if isinstance(node, GlobalMaxPool) else sum
+        case GlobalMaxPool():
             return {
-                (0, 0, channel): result(v for p, v in values.items() if p[2] == channel)
+                (0, 0, channel): max(v for p, v in values.items() if p[2] == channel)
                 for channel in range(shape[2])
             }
+        case GlobalSumPool():
+            for place in sorted(values):
+                sums = record[f"{node.name}.partial_sum"][place[2]]
+                sums.append((sums[-1] if sums else 0) + values[place])
+            sums_by_channel = record[f"{node.name}.partial_sum"]
+            return {(0, 0, channel): sums_by_channel[channel][-1] for channel in range(shape[2])}
         case MaxPool() | AveragePool():
-            return {place: _pooled(node, place, values, shape) for place in np.ndindex(*to)}
+            return {place: _pooled(node, place, values, shape, record) for place in np.ndindex(*to)}
         case Pad():
             before = [pair[0] for pair in node.amounts]
             return {
@@ -141,20 +148,29 @@ def _layer(node: Node, inputs: Sequence[Values], shape: Shape, to: Shape) -> Val
     raise TypeError(node)
 
 
-def _requantised(node: Requantise, value: int, channel: int) -> int:
+def _requantised(node: Requantise, value: int, channel: int, record: Signals) -> int:
     index = channel if node.multipliers.size > 1 else 0
     factor, exponent = int(node.multipliers[index]), int(node.exponents[index])
+    record[f"{node.name}.product"][channel].append(value * 2**node.left_shift * factor)
     q = RULES[node.rounding](value * 2**node.left_shift, factor, exponent) + node.zero_point
     return min(max(q, node.low), node.high) - node.zero_point
 
 
 def _pooled(
-    node: MaxPool | AveragePool, place: tuple[int, ...], values: Values, shape: Shape
+    node: MaxPool | AveragePool,
+    place: tuple[int, ...],
+    values: Values,
+    shape: Shape,
+    record: Signals,
 ) -> int:
-    elements = _elements(node, place, shape, node.window, (1, 1))
-    found = [values[(*at, place[2])] for _, _, at in elements if (*at, place[2]) in values]
+    elements = [(*at, place[2]) for _, _, at in _elements(node, place, shape, node.window, (1, 1))]
+    found = [values[element] for element in elements if element in values]
     if isinstance(node, MaxPool):
         return max(found)
+    total = 0
+    for element in elements:
+        total += values[element] + node.zero_point if element in values else 0
+        record[f"{node.name}.partial_sum"][place[2]].append(total)
     mean = Fraction(sum(value + node.zero_point for value in found), len(found))
     return nearest_away(mean) - node.zero_point
 
@@ -164,7 +180,7 @@ def _sums(node: WeightedNode, values: Values, shape: Shape, to: Shape, record: S
     for place in np.ndindex(*to):
         channel = place[-1]
         total = 0 if node.biases is None else int(node.biases[channel])
-        for weight, value in _taps(node, place, values, shape):
+        for weight, value in taps(node, place, values, shape):
             total += weight * value
             record[f"{node.name}.product"][channel].append(weight * value)
             record[f"{node.name}.partial_sum"][channel].append(total)
@@ -172,7 +188,7 @@ def _sums(node: WeightedNode, values: Values, shape: Shape, to: Shape, record: S
     return sums
 
 
-def _taps(
+def taps(
     node: WeightedNode, place: tuple[int, ...], values: Values, shape: Shape
 ) -> Iterator[tuple[int, int]]:
     """Yield weight and value of each tap of one output in the order kh, kw, in."""

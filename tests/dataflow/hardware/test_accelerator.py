@@ -42,7 +42,7 @@ from golden.nodes import (
     Reshape,
     ShiftRelu,
 )
-from tests.dataflow.random_graphs import graphs
+from tests.graphs import graphs
 from tests.networks import label_names, networks, random_network
 
 

@@ -33,10 +33,9 @@ from golden.nodes import (
     Reshape,
     ShiftRelu,
 )
-from tests.dataflow import random_graphs
-from tests.dataflow.random_graphs import graphs, graphs_with_inputs
+from tests.graphs import graphs, graphs_with_inputs
 from tests.networks import features_for, label_names, networks, random_network
-from tests.plain_loops import every_value, extremes
+from tests.plain_loops import every_value, extremes, taps
 
 SHAPE = (30, 10)
 
@@ -260,7 +259,7 @@ def test_no_input_leaves_the_interval_bounds_of_any_graph(
     network, inputs = case
     bounds = interval_bounds(network)
     for fingerprint in inputs:
-        signals = random_graphs.every_value(network, fingerprint)
+        signals = every_value(network, fingerprint)
         assert signals.keys() | constants(network).keys() == bounds.keys()
         for name, channels in signals.items():
             ends = [(min(channels[place]), max(channels[place])) for place in sorted(channels)]
@@ -293,7 +292,7 @@ def tap_places(network: IntegerNetwork, node: Any, place: tuple[int, ...]) -> li
     shape = network.shapes[INPUT_NAME]
     numbers = {index: number for number, index in enumerate(np.ndindex(*shape))}
     marked = {index: number + 1 for index, number in numbers.items()}
-    found = random_graphs.taps(node, place, marked, shape)
+    found = taps(node, place, marked, shape)
     return [number - 1 if number else None for _, number in found]
 
 

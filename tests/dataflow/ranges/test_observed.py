@@ -19,8 +19,7 @@ from dataflow.ranges.observed import (
 from dataflow.ranges.signals import batch_clips
 from golden.network import INPUT_NAME, InputFormat, IntegerNetwork
 from golden.nodes import FullyConnected, GlobalSumPool, Reshape
-from tests.dataflow import random_graphs
-from tests.dataflow.random_graphs import graphs_with_inputs
+from tests.graphs import graphs_with_inputs
 from tests.networks import networks_with_fingerprints, random_fingerprints, random_network
 from tests.plain_loops import every_value, extremes
 
@@ -63,7 +62,7 @@ def test_extremes_and_histograms_of_any_graph_are_those_of_plain_loops(
 ) -> None:
     network, inputs = case
     seen = observe(network, interval_bounds(network), [inputs])
-    clips = [random_graphs.every_value(network, fingerprint) for fingerprint in inputs]
+    clips = [every_value(network, fingerprint) for fingerprint in inputs]
     assert clips[0].keys() | constant_ranges(network).keys() == seen.ranges.keys()
     for name, channels in clips[0].items():
         every = [[v for clip in clips for v in clip[name][place]] for place in sorted(channels)]

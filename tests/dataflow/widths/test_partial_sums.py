@@ -12,7 +12,7 @@ from dataflow.widths.partial_sums import accumulator_bits
 from golden.integer_math import signed_bits
 from golden.network import IntegerNetwork
 from tests.dataflow.proof.test_tap_orders import INPUT_RANGE, TAPS, overlapping_network
-from tests.dataflow.random_graphs import graphs
+from tests.graphs import graphs
 from tests.networks import random_network
 
 

@@ -17,8 +17,9 @@ from dataflow.widths.width_csv import csv_text
 from dataflow.widths.width_report import WidthReport, json_text, report
 from golden.network import INPUT_NAME, IntegerNetwork
 from golden.nodes import FullyConnected, Pad
-from tests.dataflow.random_graphs import every_value, graphs_with_inputs
+from tests.graphs import graphs_with_inputs
 from tests.networks import random_fingerprints, random_network
+from tests.plain_loops import every_value
 from tests.witnessed import witnessed_ranges
 
 NETWORK = random_network(1, filters=4, outputs=3, weights=(-32, 31))
