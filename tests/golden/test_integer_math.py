@@ -26,7 +26,7 @@ def test_examples_in_docstrings_hold(name: str) -> None:
 
 
 def test_integer_math_has_worked_examples() -> None:
-    assert doctest.testmod(integer_math).attempted == 7
+    assert doctest.testmod(integer_math).attempted == 8
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.int32, np.int64])

@@ -30,7 +30,7 @@ def largest_sum(network: IntegerNetwork, fingerprints: npt.NDArray[np.int8]) -> 
                     largest = max(largest, abs(bias) + sum(terms))
             continue
         assert isinstance(node, Convolution | DepthwiseConvolution)
-        patches = reference.windows(values, node.weights.shape[1:3], node.stride, node.padding)
+        patches = reference.windows(values, node.windows)
         for clip in patches.reshape(-1, *patches.shape[3:]):  # kh kw channel
             for channel, weights in enumerate(node.weights):
                 depthwise = isinstance(node, DepthwiseConvolution)
