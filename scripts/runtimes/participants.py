@@ -22,6 +22,8 @@ LITERT_REFERENCE = "LiteRT reference"
 LITERT_OPTIMISED = "LiteRT optimised"
 XNNPACK = "XNNPACK"
 
+INPUTS_AT_A_TIME = 32  # of the reference, whose windows take much memory
+
 Tensors = Mapping[int, npt.NDArray[Any]]
 RUNTIMES: Mapping[str, Callable[..., Tensors]] = {
     TFLITE_MICRO: run_tflite_micro,
@@ -71,12 +73,12 @@ def run_runtimes(
 
 def run_rule(imported: ImportedNetwork, inputs: npt.NDArray[np.int8]) -> Participant:
     """Let our reference compute the inputs by the rule that the network was imported with."""
-    layers = reference.run(imported.network, inputs).layers
-    return Participant(
-        f"rule {imported.network.rounding}",
-        {
-            index: layers[name].reshape(len(inputs), -1) + imported.zero_point(name)
-            for name, index in imported.tensors.items()
-            if name != INPUT_NAME
-        },
-    )
+    parts: dict[int, list[npt.NDArray[np.int8]]] = {}
+    for start in range(0, len(inputs), INPUTS_AT_A_TIME):
+        layers = reference.run(imported.network, inputs[start : start + INPUTS_AT_A_TIME]).layers
+        for name, index in imported.tensors.items():
+            if name != INPUT_NAME:
+                quantised = (layers[name] + imported.zero_point(name)).astype(np.int8)
+                parts.setdefault(index, []).append(quantised.reshape(len(quantised), -1))
+    tensors = {index: np.concatenate(values) for index, values in parts.items()}
+    return Participant(f"rule {imported.network.rounding}", tensors)

@@ -114,21 +114,37 @@ def test_ratios_that_float32_rounds_otherwise(kind: str, rounding: str) -> None:
         compare(content, rounding, count=4)
 
 
+def dense_layer(input_scale: float, weight_scale: float, output_scale: float) -> bytes:
+    """Return a dense layer with one scale for its weights, zero points of 0 and no biases."""
+    content = lone_dense_layer()
+    (operator,) = parse_tflite(content).operators
+    tensors = (*operator.inputs[:2], operator.outputs[0])
+    for tensor, scale in zip(tensors, (input_scale, weight_scale, output_scale), strict=True):
+        content = with_scale(content, tensor, scale)
+    for tensor in (tensors[0], tensors[2]):
+        content = with_zero_point(content, tensor, 0)
+    return content
+
+
+@cache
+def lone_dense_layer() -> bytes:
+    return convert(network((64, 2), layers.Dense(3, use_bias=False)), per_tensor=True)
+
+
 @each_oracle
 def test_dense_factors_are_products_in_float64(rounding: str) -> None:
     """Also where a layer has one scale: decimals whose product float32 rounds otherwise."""
-    model = network((64, 2), layers.Dense(3, use_bias=False))
-    content = convert(model, per_tensor=True)
-    (operator,) = parse_tflite(content).operators
     rng = np.random.default_rng(2)
     for _ in range(60):
-        scales = rng.integers(1, 400, 3) / 1000
-        tensors = (operator.inputs[0], operator.inputs[1], operator.outputs[0])
-        for tensor, scale in zip(tensors, scales, strict=True):
-            content = with_scale(content, tensor, scale)
-        for tensor in (operator.inputs[0], operator.outputs[0]):
-            content = with_zero_point(content, tensor, 0)
-        compare(content, rounding, count=4)
+        compare(dense_layer(*rng.integers(1, 400, 3) / 1000), rounding, count=4)
+
+
+def test_negative_ties_of_dense_layers_are_where_litert_leaves_its_rule() -> None:
+    """LiteRT's dense layers round in float64, ties away from zero; `once` rounds them up."""
+    content = dense_layer(0.5, 0.0078125, 0.5)  # 1/128: every 64 + 128 n is a tie
+    compare(content, "tflm")
+    with pytest.raises(Mismatch, match=r"expected -\d+, got -\d+; \d+ of 3840 values differ"):
+        compare(content, "litert")
 
 
 @pytest.mark.parametrize("rounding", ["tflm", "litert", "single"])
