@@ -96,7 +96,7 @@ def run(command: list[str], folder: Path) -> str:
 
 
 def test_python_of_the_page_about_integers_runs() -> None:
-    (code,) = blocks_of("golden/README.md", "The arithmetic")
+    (code,) = blocks_of("golden/README.md", "The floor-shift network")
     silence = "import numpy\nfingerprints = numpy.zeros((2, 30, 10), numpy.int8)\n"
     found = run([sys.executable, "-c", f"{silence}{code}\nprint(result.logits.shape)"], REPOSITORY)
     assert found == "(2, 4)\n"
