@@ -195,7 +195,7 @@ def test_export_of_another_network_beside_the_checkpoint_is_refused(tmp_path: Pa
 
 def deep_checkpoint() -> Checkpoint:
     """A small checkpoint of three layers, which the RTL does not run."""
-    size = ModelSize.parse((3, 3, 4, 4, 2, 2, 4, 3, 3, 1, 1, 5, 3, 3, 1, 1), (4, 4, 6, 5, 7))
+    size = ModelSize.parse((3, 3, 4, 4, 2, 2, 4, 3, 3, 1, 1, 5, 3, 3, 1, 1), (3, 3, 4, 4, 5))
     return random_checkpoint(size=size, parameters=random_parameters(0, size, 4), cases=3)
 
 
