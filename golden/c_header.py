@@ -49,8 +49,9 @@ _ON_CENTRED_VALUES = """\
 """
 _ON_REQUANTISATION = """\
  * Requantisation: q = round(value * 2^SHIFT_LEFT * MULTIPLIERS * 2^(EXPONENTS - 31)) + ZERO_POINT,
- * clamped to LOW..HIGH. ROUNDING "once": to the nearest integer, ties up. "twice": the product with
- * 2^(max(EXPONENTS, 0) - 31) so, and then what is shifted off, ties away from zero.
+ * clamped to LOW..HIGH. ROUNDING "once": to the nearest integer, ties up. "away": ties away from
+ * zero. "twice": the product with 2^(max(EXPONENTS, 0) - 31) as by "once", and then what is shifted
+ * off, ties away from zero.
 """
 _ON_POOLS = """\
  * Pools leave out what lies outside the map. A mean rounds to the nearest q, ties away from 0.

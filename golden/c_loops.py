@@ -90,14 +90,14 @@ typedef struct {
     const int32_t *multipliers;
     const int8_t *exponents;
     int32_t factors; /* how many of both: one a channel, or one for all */
-    int twice;       /* the rounding rule, else once */
+    enum { TWICE, ONCE, AWAY } rounding;
     int shift_left;
     int32_t zero_point, low, high;
 } requantisation_t;
 
-#define REQUANTISATION(layer, twice)                                                      \\
+#define REQUANTISATION(layer, rounding)                                                   \\
     ((requantisation_t){layer##_MULTIPLIERS, layer##_EXPONENTS, layer##_MULTIPLIERS_OUT,  \\
-                        twice, layer##_SHIFT_LEFT,                                        \\
+                        rounding, layer##_SHIFT_LEFT,                                     \\
                         layer##_ZERO_POINT, layer##_LOW, layer##_HIGH})
 
 /* value * multiplier * 2^(exponent - 31), to the nearest integer, ties up. */
@@ -105,6 +105,12 @@ static int64_t scaled_once(int64_t value, int32_t multiplier, int exponent) {
     const int shift = 31 - exponent;
     const int64_t raised = value * multiplier + (INT64_C(1) << (shift - 1));
     return raised >= 0 ? raised >> shift : ~(~raised >> shift);
+}
+
+/* The same, ties away from zero. */
+static int64_t scaled_away(int64_t value, int32_t multiplier, int exponent) {
+    return value >= 0 ? scaled_once(value, multiplier, exponent)
+                      : -scaled_once(-value, multiplier, exponent);
 }
 
 /* The same in two steps: to 32 bits, ties up, and what is then shifted off, ties away from zero. */
@@ -123,8 +129,12 @@ static void requantise(const value_t *in, int32_t count, requantisation_t r, val
         const int32_t multiplier = r.multipliers[factor];
         const int exponent = r.exponents[factor];
         const int64_t value = in[i] * (INT64_C(1) << r.shift_left);
-        int64_t q = r.zero_point + (r.twice ? scaled_twice(value, multiplier, exponent)
-                                            : scaled_once(value, multiplier, exponent));
+        int64_t q = r.zero_point;
+        switch (r.rounding) {
+            case TWICE: q += scaled_twice(value, multiplier, exponent); break;
+            case ONCE: q += scaled_once(value, multiplier, exponent); break;
+            case AWAY: q += scaled_away(value, multiplier, exponent); break;
+        }
         if (q < r.low) q = r.low;
         if (q > r.high) q = r.high;
         out[i] = (value_t)(q - r.zero_point);

@@ -177,8 +177,8 @@ def _function_and_arguments(network: IntegerNetwork, node: Node) -> list[str]:
         case ShiftRelu():
             return ["shift_relu", values, count, f"{prefix}_SHIFT", out]
         case Requantise():
-            twice = int(node.rounding == "twice")
-            return ["requantise", values, count, f"REQUANTISATION({prefix}, {twice})", out]
+            scaling = f"REQUANTISATION({prefix}, {node.rounding.upper()})"
+            return ["requantise", values, count, scaling, out]
         case Add():
             pointers = ", ".join(map(_buffer, node.inputs))
             inputs = f"(const value_t *const[]){{{pointers}}}"

@@ -17,7 +17,7 @@ import numpy.typing as npt
 FRACTION_BITS = 31  # a multiplier q stands for q / 2^31
 MAX_EXPONENT = 30
 MIN_EXPONENT = -31  # smaller factors are taken as 0
-ROUNDINGS = ("twice", "once")
+ROUNDINGS = ("twice", "once", "away")
 _INT32_MIN, _INT32_MAX = -(2**31), 2**31 - 1
 
 Integers = npt.NDArray[np.int64]
@@ -90,8 +90,11 @@ def requantise(
 
     >>> half, quarter = ([2**30], [0]), ([2**30], [-1])
     >>> values = np.array([-6, -5, -3, -2, -1, 1, 2, 3, 5, 6])
-    >>> [requantise(values, *map(np.array, half), rule).tolist() for rule in ROUNDINGS]
-    [[-3, -2, -1, -1, 0, 1, 1, 2, 3, 3], [-3, -2, -1, -1, 0, 1, 1, 2, 3, 3]]
+    >>> for rule in ROUNDINGS:
+    ...     print(requantise(values, *map(np.array, half), rule).tolist())
+    [-3, -2, -1, -1, 0, 1, 1, 2, 3, 3]
+    [-3, -2, -1, -1, 0, 1, 1, 2, 3, 3]
+    [-3, -3, -2, -1, -1, 1, 1, 2, 3, 3]
     >>> requantise(values, *map(np.array, quarter), "twice").tolist()
     [-2, -1, -1, -1, 0, 1, 1, 1, 2, 2]
     >>> requantise(values, *map(np.array, quarter), "once").tolist()
@@ -102,8 +105,7 @@ def requantise(
     """
     if rounding not in ROUNDINGS:
         raise ValueError(f"rounding: expected one of {', '.join(ROUNDINGS)}, got {rounding!r}")
-    rule = requantise_twice if rounding == "twice" else requantise_once
-    return rule(values, multipliers, exponents)
+    return _RULES[rounding](values, multipliers, exponents)
 
 
 def requantise_twice(
@@ -135,6 +137,26 @@ def requantise_once(
     products = _expect_int32(values.astype(np.int64)) * multipliers.astype(np.int64)
     rounded: Integers = (products + (np.int64(1) << (shift - 1))) >> shift
     return rounded
+
+
+def requantise_away(
+    values: IntegerArray, multipliers: IntegerArray, exponents: IntegerArray
+) -> Integers:
+    """Round the exact product once, to the nearest integer, ties away from zero.
+
+    >>> q, e = np.array([2**30]), np.array([-1])  # a quarter
+    >>> requantise_away(np.array([1, 5, -5, -6, 6]), q, e).tolist()
+    [0, 1, -1, -2, 2]
+    """
+    shift = FRACTION_BITS - exponents.astype(np.int64)
+    products = _expect_int32(values.astype(np.int64)) * multipliers.astype(np.int64)
+    rounded: Integers = np.sign(products) * (
+        (np.abs(products) + (np.int64(1) << (shift - 1))) >> shift
+    )
+    return rounded
+
+
+_RULES = dict(zip(ROUNDINGS, (requantise_twice, requantise_once, requantise_away), strict=True))
 
 
 def divide_rounding_away(values: IntegerArray, counts: int | IntegerArray) -> Integers:

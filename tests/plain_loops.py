@@ -95,7 +95,12 @@ def rounded_once(value: int, multiplier: int, exponent: int) -> int:
     )
 
 
-RULES = {"twice": rounded_twice, "once": rounded_once}
+def rounded_away(value: int, multiplier: int, exponent: int) -> int:
+    """The exact product, rounded to the nearest integer, ties away from zero."""
+    return nearest_away(Fraction(value * multiplier) * Fraction(2) ** (exponent - 31))
+
+
+RULES = {"twice": rounded_twice, "once": rounded_once, "away": rounded_away}
 
 
 def _truncated(dividend: int, divisor: int) -> int:

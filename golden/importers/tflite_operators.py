@@ -93,8 +93,7 @@ def depthwise_convolution(graph: TfliteGraph, operator: Operator) -> None:
 def fully_connected(graph: TfliteGraph, operator: Operator) -> None:
     """A matrix product; over more values than it takes, one at each place: a convolution of 1x1.
 
-    LiteRT multiplies sums by their factor in float64: as if rounded once, but for exact ties below
-    zero, which it rounds down.
+    LiteRT multiplies sums by their factor in float64 and rounds once, ties away from zero.
     """
     options = operator.options
     assert isinstance(options, DenseOptions)
@@ -114,7 +113,7 @@ def fully_connected(graph: TfliteGraph, operator: Operator) -> None:
         node = Convolution(name, source, kernels, biases=biases, weight_bits=WEIGHT_BITS)
     else:
         raise ValueError(f"{weights}: expected a divisor of {values} inputs, got {weights.shape}")
-    rounding = "once" if graph.rule == "litert" else "twice"
+    rounding = "away" if graph.rule == "litert" else "twice"
     ratios = _ratios(graph, operator, weights)
     _weighted(graph, operator, node, options.activation, ratios, rounding)
 

@@ -563,7 +563,7 @@ def test_c_and_python_read_the_same_scale(
         ('Q_ROUNDING "twice"', "Q_ROUNDING twice",
          " line {}: expected a string in Q_ROUNDING, got twice"),
         ('Q_ROUNDING "twice"', 'Q_ROUNDING "thrice"',
-         ": q.rounding: expected one of twice, once, got 'thrice'"),
+         ": q.rounding: expected one of twice, once, away, got 'thrice'"),
         ('Q_ROUNDING "twice"', 'Q_ROUNDING "once"', ": digest does not match"),
         ("int8_t Q_EXPONENTS[3]", "int8_t Q_OTHERS[3]",
          ": expected an array Q_EXPONENTS, found none"),

@@ -58,7 +58,7 @@ def test_same_padding_centres_the_windows_with_the_odd_zero_behind(
         (Convolution("x", "a", weights(2, 3, 3, 1), biases=np.zeros(3, int)),
          "x.biases: expected 2, one an output, got 3"),
         (Requantise("x", "a", **HALF | {"rounding": "tflm"}),
-         "x.rounding: expected one of twice, once, got 'tflm'"),
+         "x.rounding: expected one of twice, once, away, got 'tflm'"),
         (Requantise("x", "a", **HALF | {"multipliers": np.array([-1])}),
          "x.multipliers: expected integers in 0..2147483647, got -1 at (0,)"),
         (Requantise("x", "a", **HALF | {"exponents": np.array([31])}),
