@@ -15,7 +15,8 @@ import numpy as np
 
 from golden import files
 from golden.integer_math import WEIGHT_MAX, WEIGHT_MIN, floor_shift
-from golden.network import BIAS_MAX, INPUT_MIN
+from golden.network import INPUT_MIN
+from golden.nodes import INT32_MAX
 from scripts.console.places import RTL_FOLDER
 
 INDUCTION, BOUNDED, COVER = "induction", "bmc", "cover"
@@ -239,7 +240,7 @@ def pointwise_proofs() -> tuple[Proof, ...]:
 
 def fully_connected_proofs() -> tuple[Proof, ...]:
     """Return the proofs of `pointwise_conv` as `fc1`, for biases of 32 bits, likewise."""
-    real = {"INPUT_MAX": largest_fully_connected_input(), "BIAS_MAX": BIAS_MAX}
+    real = {"INPUT_MAX": largest_fully_connected_input(), "BIAS_MAX": INT32_MAX}
     return (
         *_pointwise_inductions(FULLY_CONNECTED, real, "fc1"),
         _narrow_pointwise_proof(6, FULLY_CONNECTED, real, "fc1, a bit less"),

@@ -14,7 +14,8 @@ from dataflow.hardware.rtl_parameters import module_parameters
 from dataflow.ranges.intervals import ChannelRange, interval_bounds
 from golden import reference
 from golden.comparison import Mismatch
-from golden.network import BIAS_MAX, BIAS_MIN, IntegerNetwork
+from golden.network import IntegerNetwork
+from golden.nodes import INT32_MAX, INT32_MIN
 from scripts.simulation.accelerator_simulation import SIMULATORS, AcceleratorSimulator
 from scripts.simulation.rtl_comparison import check
 from tests.networks import random_fingerprints, random_network
@@ -37,7 +38,7 @@ def network_with(bias: int) -> IntegerNetwork:
 
 
 @each_simulator
-@pytest.mark.parametrize("bias", [BIAS_MIN, BIAS_MAX])
+@pytest.mark.parametrize("bias", [INT32_MIN, INT32_MAX])
 def test_sums_beyond_32_bits_are_recorded_as_they_are(
     bias: int, simulator: str, require_tool: Callable[[str], None]
 ) -> None:
