@@ -2,13 +2,15 @@
 
 Widths follow from proven bounds: no input leaves them, and witness inputs show how near they are.
 The first run on a network proves them, which takes minutes; later runs find them stored, beside the
-network or in work/cache/proven_ranges. What was
+network or in work/cache/proven_ranges. Where the time for the proof is over, and where a layer is
+too deep, interval bounds stand in their place; the table names the method of each signal. What was
 observed on clips or golden cases stands beside them, and no width ever follows from it.
 
 Writes bit_widths.json (read by programs), bit_widths.csv (the same, without single channels),
 summary.csv (for the designer's spreadsheet), and golden cases of inputs that no clip replaces: the
 witnesses (witnesses.npz, witnesses.csv), and ties of the largest logit (ties.npz). With data or
---figures it also draws all ranges of each signal.
+--figures it also draws all ranges of each signal; those of networks of many layers only with
+--figures, without it an overview.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ from scripts.console import report_tables as tables
 from scripts.console.command_line import Parser, require_exclusive, run_command
 from scripts.console.places import network_name
 
+DRAWN_LAYERS = 8  # of networks of more layers, which take long to draw, only an overview is drawn
 READ_CLIPS = 256  # clips read and turned into fingerprints at a time
 
 
@@ -72,7 +75,7 @@ def _parse() -> argparse.Namespace:
     add("network", type=Path, help="the network file")
     add("--cases", type=Path, help="golden cases to observe signals on")
     add("--data_dir", type=Path, help="folder of clips to observe signals on")
-    add("--figures", action="store_true", help="draw the ranges without data, too")
+    add("--figures", action="store_true", help="draw the ranges without data, too, of all layers")
     add(
         "--output_dir",
         type=Path,
@@ -87,6 +90,12 @@ def _parse() -> argparse.Namespace:
     )
     add = parser.add_argument_group("proof, where nothing is stored").add_argument
     usual = Budget()
+    add(
+        "--proof_seconds",
+        type=float,
+        help="time for the whole proof, after which interval bounds stand for what is left; "
+        "without it 90 where layers are too deep for programs, elsewhere as long as it takes",
+    )
     add("--solve_seconds", type=float, default=usual.seconds, help="time for one integer program")
     add(
         "--search_rounds",
@@ -102,9 +111,10 @@ def _parse() -> argparse.Namespace:
 
 def _check(parser: Parser, flags: argparse.Namespace) -> None:
     """Refuse limits that allow no work, and flags that contradict each other."""
-    for name, lowest in (("solve_seconds", 1), ("search_rounds", 0), ("workers", 1)):
+    limits = {"proof_seconds": 1, "solve_seconds": 1, "search_rounds": 0, "workers": 1}
+    for name, lowest in limits.items():
         value = getattr(flags, name)
-        if not value >= lowest:  # so that nan is refused, too
+        if value is not None and not value >= lowest:  # so that nan is refused, too
             parser.error(f"--{name}: expected at least {lowest}, got {value}")
     for names in (("cases", "data_dir"), ("interval_only", "prove_again")):
         require_exclusive([(f"--{name}", bool(getattr(flags, name))) for name in names])
@@ -118,18 +128,31 @@ def _proven_ranges(
         return None, "Interval bounds alone, nothing proven (--interval_only)."
     stored = None if flags.prove_again else find_proven_ranges(flags.network, network)
     if stored is not None:
-        return stored[0], f"Proven ranges: {stored[1]} (--prove_again makes new ones)"
+        origin = f"Proven ranges: {stored[1]} (--prove_again makes new ones)"
+        return stored[0], origin + _cut_text(stored[0])
     start = time.monotonic()
-    proven = _prove(network, Budget(flags.solve_seconds, flags.search_rounds, flags.workers))
+    proven = _prove(flags, network)
     path = store_proven_ranges(flags.network, proven)
-    return proven, f"Proven in {time.monotonic() - start:,.1f} s, stored as {path}"
+    origin = f"Proven in {time.monotonic() - start:,.1f} s, stored as {path}"
+    return proven, origin + _cut_text(proven)
 
 
-def _prove(network: IntegerNetwork, budget: Budget) -> ProvenRanges:
+def _cut_text(proven: ProvenRanges) -> str:
+    if proven.stopped_after is None:
+        return ""
+    return (
+        f"\nThe time for the proof, {proven.stopped_after:g} s, was over before its end "
+        "(--proof_seconds): what was left has interval bounds."
+    )
+
+
+def _prove(flags: argparse.Namespace, network: IntegerNetwork) -> ProvenRanges:
     # Imported here: the solver takes longer to load than a report of stored ranges takes.
-    from dataflow.proof.range_prover import prove_ranges
+    from dataflow.proof.range_prover import prove_ranges, usual_seconds
     from scripts.console.progress import Bar, progress_bar
 
+    seconds = usual_seconds(network) if flags.proof_seconds is None else flags.proof_seconds
+    budget = Budget(flags.solve_seconds, flags.search_rounds, flags.workers, seconds)
     with ExitStack() as stage:
         bar: Bar | None = None
 
@@ -182,7 +205,7 @@ def _files(made: WidthReport, figures: bool) -> dict[str, bytes]:
     """Return the contents of the files by their names."""
     contents = width_files(made)
     if figures or made.observation is not None:
-        contents |= _figures(made)
+        contents |= _figures(made, all_layers=figures or len(made.widths) <= DRAWN_LAYERS)
     return contents
 
 
@@ -198,11 +221,12 @@ def _inputs(made: WidthReport, ties: Cases) -> dict[str, bytes]:
     }
 
 
-def _figures(made: WidthReport) -> dict[str, bytes]:
+def _figures(made: WidthReport, all_layers: bool) -> dict[str, bytes]:
     # Imported here: matplotlib takes its time, and not every report draws.
     from dataflow.widths.width_figures import layer_figure, overview_figure
 
-    layers = {f"{layer.name}.png": layer_figure(made, layer.name) for layer in made.widths}
+    drawn = dict.fromkeys(signal.layer for signal in made.signals.values()) if all_layers else ()
+    layers = {f"{layer}.png": layer_figure(made, layer) for layer in drawn}
     return {"overview.png": overview_figure(made)} | layers
 
 
@@ -211,6 +235,7 @@ def _print_report(network: Path, origin: str, made: WidthReport) -> None:
         f"Bit widths of {network}\n{origin}\n",
         *(tables.width_table(made), f"{tables.WIDTH_NOTE}\n"),
         tables.range_table(made),
+        *([rounded] if (rounded := tables.rounded_text(made)) else []),
     ]
     if made.proven is not None:
         parts += [tables.RANGE_NOTE, f"\n{tables.certificate_text(made)}"]

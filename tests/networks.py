@@ -81,6 +81,32 @@ def tying_network(seed: int = 5) -> IntegerNetwork:
     )
 
 
+def deep_network(
+    seed: int,
+    blocks: int = 2,
+    channels: int = 4,
+    input_shape: tuple[int, int] = (30, 10),
+) -> IntegerNetwork:
+    """Return a DS-CNN of several separable blocks with uniformly random weights, two labels."""
+    rng, weights = np.random.default_rng(seed), (WEIGHT_MIN, WEIGHT_MAX)
+    first = _draw(rng, weights, (channels, 4, 4, 1))
+    nodes: list[Node] = [Convolution("conv_1", INPUT_NAME, first, (2, 2), "VALID")]
+    nodes.append(ShiftRelu("conv_1_relu", "conv_1", 3))
+    for block in range(1, blocks + 1):
+        depthwise, pointwise = f"dw_conv_{block}", f"pw_conv_{block}"
+        spread = _draw(rng, weights, (channels, 3, 3, 1))
+        nodes.append(DepthwiseConvolution(depthwise, nodes[-1].name, spread))
+        nodes.append(ShiftRelu(f"{depthwise}_relu", depthwise, 4))
+        if block == blocks:
+            nodes.append(GlobalMaxPool("max_pool", nodes[-1].name))
+        mixed = _draw(rng, weights, (channels, 1, 1, channels))
+        nodes.append(Convolution(pointwise, nodes[-1].name, mixed))
+        nodes.append(ShiftRelu(f"{pointwise}_relu", pointwise, 8))
+    dense = _draw(rng, weights, (2, channels)), _draw(rng, (-2000, 2000), (2,))
+    nodes.append(FullyConnected("fc1", nodes[-1].name, *dense))
+    return IntegerNetwork(tuple(nodes), label_names(2), input_shape, features_for(input_shape))
+
+
 def eight_bit_network(seed: int = 0) -> IntegerNetwork:
     """Return a small 8-bit network with a residual addition, zero points and both roundings."""
     rng = np.random.default_rng(seed)

@@ -25,6 +25,7 @@ import numpy.typing as npt
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from scipy.sparse import csr_array, hstack
 
+from dataflow.proof.deadline import NEVER, Deadline
 from golden.reference import Integers
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -32,6 +33,7 @@ _Box = tuple[Sequence[int], Sequence[int]]  # lowest and highest values of all v
 
 _LARGEST_NUMBER = 2**24  # in a program; a tolerance of 1e-6 of it is still a small number
 _SCALE = 2**24  # of multipliers
+_FOREVER = 1e6  # seconds
 _FRACTION = 1e-6  # what is nearer to an integer counts as one
 
 
@@ -93,7 +95,7 @@ class Program:
             integrality=np.ones(len(self.lows)),
             bounds=Bounds(self.lows, self.highs),
             constraints=LinearConstraint(self._matrix, -np.inf, self.limits) if self.rows else None,
-            options={"mip_rel_gap": 0.0, "time_limit": min(seconds, 1e6)},
+            options={"mip_rel_gap": 0.0, "time_limit": min(seconds, _FOREVER)},
         )
         if result.status not in (0, 1):
             raise RuntimeError(f"the solver says {result.message!r}")
@@ -104,29 +106,34 @@ class Program:
             None if result.x is None else np.rint(result.x).astype(np.int64),
         )
 
-    def certify(self, limit: int, branches: int) -> int:
+    def certify(self, limit: int, branches: int, deadline: Deadline = NEVER) -> int:
         """Return a bound that rests on integer arithmetic alone.
 
-        It is at most `limit` if so many branches suffice to show that, else that of the first.
+        It is at most `limit` if so many branches, and the time until the deadline, suffice to show
+        that, else that of the first.
         """
         if not self.gains:
             return self.constant
-        root = self._bounded_branch(self.lows, self.highs)
+        root = self._bounded_branch(self.lows, self.highs, deadline)
         if root.bound <= limit:
             return root.bound
         pending = [root]
         for _ in range(branches):
             if not pending:
                 return limit
+            if deadline.passed:
+                return root.bound
             halves = self._halves(pending.pop())
             if halves is None:
                 return root.bound
-            bounded = [self._bounded_branch(*half) for half in halves]
+            bounded = [self._bounded_branch(*half, deadline) for half in halves]
             pending += [branch for branch in bounded if branch.bound > limit]
         return root.bound if pending else limit
 
-    def _bounded_branch(self, lows: Sequence[int], highs: Sequence[int]) -> _Branch:
-        multipliers, values = self._relaxed(lows, highs)
+    def _bounded_branch(
+        self, lows: Sequence[int], highs: Sequence[int], deadline: Deadline
+    ) -> _Branch:
+        multipliers, values = self._relaxed(lows, highs, deadline)
         return _Branch(lows, highs, self._safe_bound(multipliers, lows, highs), values)
 
     def _halves(self, branch: _Branch) -> tuple[_Box, _Box] | None:
@@ -161,14 +168,17 @@ class Program:
         spans = np.subtract(self.highs, self.lows)[broken]
         return int(broken[np.lexsort((-distance[broken], spans))[0]])
 
-    def _relaxed(self, lows: Sequence[int], highs: Sequence[int]) -> tuple[Floats, Floats]:
+    def _relaxed(
+        self, lows: Sequence[int], highs: Sequence[int], deadline: Deadline
+    ) -> tuple[Floats, Floats]:
         """Solve without integrality; return multipliers of the rows, and values of the variables.
 
         In an empty branch, multipliers of rows that contradict each other are as large as it takes
         to outweigh any gain, and the values are integers: there is nothing to branch on.
         """
         box = np.stack([lows, highs], axis=1)
-        result = linprog(-self._gains, self._matrix, self.limits, bounds=box)
+        limit = {"time_limit": min(deadline.seconds_left, _FOREVER)}
+        result = linprog(-self._gains, self._matrix, self.limits, bounds=box, options=limit)
         if result.status == 0:
             return -result.ineqlin.marginals, result.x
         excess = csr_array(-np.ones((len(self.rows), 1)))
@@ -177,6 +187,7 @@ class Program:
             hstack([self._matrix, excess]),
             self.limits,
             bounds=np.vstack([box, [0, np.inf]]),
+            options={"time_limit": min(deadline.seconds_left, _FOREVER)},
         )
         if least.status != 0:  # nothing is known: multipliers of 0 bound by the ranges alone
             return np.zeros(len(self.rows)), np.array(lows, float)

@@ -6,6 +6,7 @@ took minutes is there at once the next time. `dataflow.proof.range_prover` makes
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -39,13 +40,15 @@ _NOWHERE = -1  # case, position and tap of what depends on no input
 class Budget:
     """How much work goes into proving ranges.
 
-    `seconds` is the limit of one program. `rounds` is how often the search behind the pool goes on
+    `seconds` is the limit of one program, `total_seconds` that of the whole proof: afterwards
+    interval bounds stand for what is left. `rounds` is how often the search behind the pool goes on
     from its best input; `workers` processes share the work.
     """
 
     seconds: float = 20.0
     rounds: int = 8
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    total_seconds: float = math.inf
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,9 +119,11 @@ class ProvenSignal:
 class ProvenRanges:
     """Proven ranges of the network with this digest, for inputs within `input_low`, `input_high`.
 
-    Both are int64 `(time, coefficient)`; `fingerprints` int8 `(case, time, coefficient)` are the
-    witnesses; `signals` are named as in `dataflow.ranges.intervals`; `orders` give for each
-    weighted node the best order of additions that was found.
+    Both are int64 of the input's shape, as the first layers see it; `fingerprints` int8 `(case,
+    *shape)` are the witnesses, as the network takes them; `signals` are named as in
+    `dataflow.ranges.intervals`; `orders` give for each weighted node the best order of additions
+    that was found. `stopped_after` are the seconds after which the proof was cut off, None where it
+    came to its end; what was left has interval bounds.
     """
 
     network_digest: str
@@ -127,6 +132,7 @@ class ProvenRanges:
     fingerprints: npt.NDArray[np.int8]
     signals: Mapping[str, ProvenSignal]
     orders: Mapping[str, TapOrder]
+    stopped_after: float | None = None
 
     @property
     def bounds(self) -> Ranges:
@@ -150,7 +156,7 @@ class ProvenRanges:
                 _packed(signal.low),
                 _packed(signal.high),
             )
-        description = {
+        description: dict[str, Any] = {
             "network_digest": self.network_digest,
             "methods": list(METHODS),
             "signals": list(self.signals),
@@ -159,6 +165,8 @@ class ProvenRanges:
                 for name, order in self.orders.items()
             },
         }
+        if self.stopped_after is not None:
+            description["stopped_after"] = self.stopped_after
         return archive.archive_bytes(KIND, description, arrays)
 
 
@@ -188,6 +196,7 @@ def make_proven_ranges(
     methods: Mapping[tuple[str, str], tuple[str, ...]],
     orders: Mapping[str, TapOrder],
     pool: WitnessPool,
+    stopped_after: float | None = None,
 ) -> ProvenRanges:
     """Join bounds and what the inputs in `pool` reach; keep those that are some end's witness."""
     constants = constant_ranges(network)
@@ -210,11 +219,12 @@ def make_proven_ranges(
         signals[name] = ProvenSignal(**ends)
     return ProvenRanges(
         network.digest,
-        read_only(inputs.low[..., 0]),
-        read_only(inputs.high[..., 0]),
+        read_only(inputs.low.reshape(network.input_shape)),
+        read_only(inputs.high.reshape(network.input_shape)),
         read_only(pool.fingerprints[cases]),
         signals,
         orders,
+        stopped_after,
     )
 
 
@@ -260,4 +270,12 @@ def _from_archive(network: IntegerNetwork, stored: archive.Archive) -> ProvenRan
         for name, order in description["orders"].items()
     }
     inputs = arrays["input_low"], arrays["input_high"]
-    return ProvenRanges(network.digest, *inputs, arrays["fingerprints"], signals, orders)
+    stopped_after = description.get("stopped_after")
+    return ProvenRanges(
+        network.digest,
+        *inputs,
+        arrays["fingerprints"],
+        signals,
+        orders,
+        None if stopped_after is None else float(stopped_after),
+    )

@@ -1,11 +1,12 @@
 """The extreme of one sum over all inputs, as a mixed-integer linear program that HiGHS solves.
 
-The network becomes constraints from the sum backwards: windows are linear; a floor shift with ReLU
-is an integer variable, with a binary one that says on which side of the ReLU it lies; a maximum has
-a binary variable for each position that may attain it. A variable that the sum wants large is bound
-from above only, one that it wants small from below only: the optimum puts it at its true value, and
-half of the binary variables are not needed. (V. Tjeng, K. Xiao, R. Tedrake, "Evaluating Robustness
-of Neural Networks with Mixed Integer Programming", 2019, for ReLU and maximum.)
+The network becomes constraints from the sum backwards: windows and additions are linear; a floor
+shift with ReLU is an integer variable, with a binary one that says on which side of the ReLU it
+lies; a maximum has a binary variable for each position that may attain it. A variable that the sum
+wants large is bound from above only, one that it wants small from below only: the optimum puts it
+at its true value, and half of the binary variables are not needed. (V. Tjeng, K. Xiao, R. Tedrake,
+"Evaluating Robustness of Neural Networks with Mixed Integer Programming", 2019, for ReLU and
+maximum.)
 
 A bound counts as exact only where integer arithmetic confirms an input that reaches it.
 """
@@ -13,27 +14,38 @@ A bound counts as exact only where integer arithmetic confirms an input that rea
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from dataflow.proof.deadline import NEVER, Deadline
 from dataflow.proof.integer_program import Program
+from dataflow.proof.receptive_fields import (
+    Index,
+    as_fingerprint,
+    element_sources,
+    nodes_before,
+    tap_sources,
+)
 from dataflow.ranges.accumulation import initial_sum, tap_weights
 from dataflow.ranges.intervals import Box
 from golden.network import INPUT_NAME, IntegerNetwork
 from golden.nodes import (
-    DepthwiseConvolution,
-    FullyConnected,
+    Add,
     GlobalMaxPool,
+    GlobalSumPool,
+    MaxPool,
+    Node,
+    Pad,
+    Reshape,
     ShiftRelu,
     WeightedNode,
-    same_padding,
 )
 from golden.reference import Integers
 
-Index = tuple[int, ...]  # of an element of a feature map, channel last
+_MODELLED = WeightedNode | ShiftRelu | MaxPool | GlobalMaxPool | Add | GlobalSumPool | Pad | Reshape
 
 
 @dataclass(frozen=True)
@@ -49,12 +61,21 @@ class Target:
 class Solution:
     """What the solver says: `bound` holds for every input; `fingerprint` is one it thinks best.
 
-    `fingerprint` is int8 `(time, coefficient)`, or None where the solver found none, or where the
-    model does not reach back to the fingerprint.
+    `fingerprint` is an input of the network, int8, or None where the solver found none, or where
+    the model does not reach back to the input.
     """
 
     bound: int
     fingerprint: npt.NDArray[np.int8] | None
+
+
+def is_modelled(network: IntegerNetwork, name: str) -> bool:
+    """Tell whether programs can express all that a node depends on, itself included.
+
+    They cannot express requantisation, which multiplies by more bits than a floating-point solver
+    is precise to, nor means.
+    """
+    return all(isinstance(node, _MODELLED) for node in nodes_before(network, name))
 
 
 def extreme(
@@ -94,40 +115,21 @@ def certified_extreme(
     sign: int,
     limits: Sequence[tuple[int, int]],
     free: frozenset[str] = frozenset(),
+    deadline: Deadline = NEVER,
 ) -> int:
     """Bound a target as `extreme` does, but in integer arithmetic alone.
 
-    The bound does not pass the first of `limits` that is shown in so many branches; it may be wider
-    than that of `extreme`. `bounds` should rest on integer arithmetic, too.
+    The bound does not pass the first of `limits` that is shown in so many branches and before the
+    deadline; it may be wider than that of `extreme`. `bounds` should rest on integer arithmetic,
+    too.
     """
     program = _Model(network, bounds, free).program(target, sign)
     bound = 0
     for limit, branches in limits:
-        bound = program.certify(sign * limit, branches)
+        bound = program.certify(sign * limit, branches, deadline)
         if bound <= sign * limit:
             break
     return sign * bound
-
-
-def tap_sources(network: IntegerNetwork, node: WeightedNode, output: Index) -> Iterator[Index]:
-    """Yield for each tap of `output` the index of what it reads; () where that lies outside."""
-    shape = network.shapes[node.input]
-    if isinstance(node, FullyConnected):
-        yield from (
-            tuple(map(int, np.unravel_index(tap, shape))) for tap in range(math.prod(shape))
-        )
-        return
-    kernel = node.weights.shape[1:3]
-    starts = [
-        place * step - (same_padding(size, extent, step)[0] if node.padding == "SAME" else 0)
-        for place, step, size, extent in zip(output, node.stride, shape, kernel, strict=False)
-    ]
-    depthwise = isinstance(node, DepthwiseConvolution)
-    channels = (output[-1],) if depthwise else tuple(range(shape[2]))
-    for row in range(starts[0], starts[0] + kernel[0]):
-        for column in range(starts[1], starts[1] + kernel[1]):
-            inside = 0 <= row < shape[0] and 0 <= column < shape[1]
-            yield from ((row, column, channel) if inside else () for channel in channels)
 
 
 @dataclass
@@ -162,6 +164,7 @@ class _Model:
         self._limits: list[int] = []
         self._variables: dict[tuple[str, Index], int] = {}
         self._constrained: set[tuple[str, Index, int]] = set()
+        self._sums: dict[tuple[str, Index, int], _Linear] = {}
 
     def program(self, target: Target, sign: int) -> Program:
         """Return the program that maximises `sign` times the partial sum of a target."""
@@ -184,7 +187,7 @@ class _Model:
         for (name, index), variable in self._variables.items():
             if name == INPUT_NAME:
                 pixels[index] = values[variable]
-        return pixels[..., 0].astype(np.int8)
+        return as_fingerprint(self._network, pixels)
 
     def _sum(
         self, node: WeightedNode, output: Index, side: int, taps: frozenset[int] | None = None
@@ -208,18 +211,31 @@ class _Model:
         if name == INPUT_NAME or name in self._free:
             return _Linear(0, {self._variable(name, index, low, high): 1})
         node = self._network.node(name)
-        if isinstance(node, WeightedNode):
-            return self._sum(node, index, side)
+        key = (name, index, side)
+        if not isinstance(node, ShiftRelu | MaxPool | GlobalMaxPool):
+            if key not in self._sums:
+                self._sums[key] = self._linear(node, index, side)
+            return self._sums[key]
         variable = self._variable(name, index, low, high)
-        if (name, index, side) not in self._constrained:
-            self._constrained.add((name, index, side))
+        if key not in self._constrained:
+            self._constrained.add(key)
             if isinstance(node, ShiftRelu):
                 self._shift_relu(node, index, variable, side)
-            elif isinstance(node, GlobalMaxPool):
-                self._maximum(node, index, variable, side)
             else:
-                raise TypeError(f"{name}: no model for a {type(node).__name__}")
+                self._maximum(node, index, variable, side)
         return _Linear(0, {variable: 1})
+
+    def _linear(self, node: Node, index: Index, side: int) -> _Linear:
+        """Return an element that is a sum of others, or one of them, or 0 outside of a map."""
+        if isinstance(node, WeightedNode):
+            return self._sum(node, index, side)
+        if not isinstance(node, _MODELLED):
+            raise TypeError(f"{node.name}: no model for a {type(node).__name__}")
+        total = _Linear()
+        for name, source in element_sources(self._network, node, index):
+            if source:
+                total.add(1, self._value(name, source, side))
+        return total
 
     def _shift_relu(self, node: ShiftRelu, index: Index, variable: int, side: int) -> None:
         """Bind `variable` to `max(0, sum >> shift)` from the side that is needed."""
@@ -236,14 +252,14 @@ class _Model:
         self._constrain({variable: scale, positive: -least}, -1, total, -least)
         self._constrain({variable: 1, positive: -self._highs[variable]}, 0, _Linear(), 0)
 
-    def _maximum(self, node: GlobalMaxPool, index: Index, variable: int, side: int) -> None:
-        """Bind `variable` to the largest value of a channel, from the side that is needed."""
-        rows, columns, _ = self._network.shapes[node.input]
+    def _maximum(
+        self, node: MaxPool | GlobalMaxPool, index: Index, variable: int, side: int
+    ) -> None:
+        """Bind `variable` to the largest value of a window, from the side that is needed."""
         box = self._bounds[node.input]
         choices: dict[int, int] = {}
-        for row, column in np.ndindex(rows, columns):
-            place = (row, column, index[-1])
-            if box.high[place] < self._lows[variable]:
+        for _, place in element_sources(self._network, node, index):
+            if not place or box.high[place] < self._lows[variable]:
                 continue
             value = self._value(node.input, place, side)
             if side < 0:

@@ -15,12 +15,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from dataflow.proof.range_model import Index, Target, certified_extreme, extreme, tap_sources
+from dataflow.proof.deadline import NEVER, Deadline
+from dataflow.proof.range_model import Target, certified_extreme, extreme
+from dataflow.proof.receptive_fields import Index, Signatures, tap_sources
 from dataflow.ranges.accumulation import initial_sum, tap_weights
 from dataflow.ranges.intervals import Box, bound_products
 from golden import reference
 from golden.integer_math import signed_bits
-from golden.network import INPUT_NAME, IntegerNetwork
+from golden.network import IntegerNetwork
 from golden.nodes import Node, WeightedNode
 
 # Branches of a certificate: for the solver's own bound, and for the width.
@@ -35,7 +37,7 @@ class SumTask:
     `reached_final` and `reached_partial` are values that inputs are known to reach. With
     `enough_bits` (of the last sum, of any), bounds matter only where they need more bits than that;
     without, they are driven down to what is reached. `free` and `seconds` as in
-    `dataflow.proof.range_model.extreme`.
+    `dataflow.proof.range_model.extreme`. After the deadline interval bounds stand for what is left.
     """
 
     network: IntegerNetwork
@@ -49,18 +51,21 @@ class SumTask:
     enough_bits: tuple[int, int] | None = None
     free: frozenset[str] = frozenset()
     seconds: float = math.inf
+    deadline: Deadline = NEVER
 
 
 @dataclass(eq=False)
 class SumBounds:
     """Bounds of one end, after the last tap and after any; inputs that the solver found.
 
-    `solved` says whether a program was solved at all, or interval arithmetic was enough.
+    `solved` says whether a program was solved at all, or interval arithmetic was enough; `cut_off`
+    whether the time was over before all programs were.
     """
 
     final: int
     partial: int
     solved: bool = False
+    cut_off: bool = False
     fingerprints: list[npt.NDArray[np.int8]] = field(default_factory=list)
 
 
@@ -107,7 +112,7 @@ def _certified_hull(task: SumTask, candidates: list[_Candidate], known: int, lim
         if hull is not None and sign * candidate.interval <= sign * hull:
             break
         bound = candidate.interval
-        if task.node.input not in task.free:
+        if task.node.input not in task.free and not task.deadline.passed:
             found = certified_extreme(
                 task.network,
                 task.bounds,
@@ -115,6 +120,7 @@ def _certified_hull(task: SumTask, candidates: list[_Candidate], known: int, lim
                 sign,
                 ((known, _FEW_BRANCHES), (limit, _MANY_BRANCHES)),
                 task.free,
+                task.deadline,
             )
             bound = sign * min(sign * bound, sign * found)
         hull = bound if hull is None else sign * max(sign * hull, sign * bound)
@@ -131,15 +137,6 @@ def bits_of_end(value: int) -> int:
     return signed_bits(min(value, 0), max(value, 0))
 
 
-def depth(network: IntegerNetwork, name: str) -> int:
-    """Return on how many shifted or pooled elements one element of a node's output depends."""
-    if name == INPUT_NAME:
-        return 0
-    shape = network.shapes[name]
-    middle = (*(size // 2 for size in shape[:-1]), 0)
-    return len(_elements_before(network, name, middle, set()))
-
-
 def _drive(
     task: SumTask,
     candidates: list[_Candidate],
@@ -152,6 +149,9 @@ def _drive(
     for candidate in sorted(candidates, key=lambda item: -sign * item.interval):
         if _settled(task, candidate.interval, reached, enough_bits):
             return sign * max(sign * bound, sign * candidate.interval), reached
+        if task.deadline.passed:
+            result.cut_off = True
+            return sign * max(sign * bound, sign * candidate.interval), reached
         result.solved = True
         solution = extreme(
             task.network,
@@ -159,7 +159,7 @@ def _drive(
             candidate.target,
             sign,
             free=task.free,
-            seconds=task.seconds,
+            seconds=min(task.seconds, task.deadline.seconds_left),
         )
         limit = candidate.interval
         if solution is not None:
@@ -188,7 +188,7 @@ def _candidates(task: SumTask) -> list[_Candidate]:
     order = task.order or tuple(range(len(weights)))
     ends = _interval_ends(task, order)
     found: dict[tuple[object, int], _Candidate] = {}
-    signatures = _Signatures(task.network, task.bounds)
+    signatures = Signatures(task.network, task.bounds, task.node.name)
     for row, output in enumerate(_outputs(task.network, task.node, task.channel)):
         signature = signatures.of(task.node.name, output)
         sources = list(tap_sources(task.network, task.node, output))
@@ -230,54 +230,3 @@ def _value(network: IntegerNetwork, target: Target, fingerprint: npt.NDArray[np.
         if source and tap in target.taps:
             total += weights[tap] * int(values[source])
     return total
-
-
-class _Signatures:
-    """Numbers for elements: equal where they are the same function of translated inputs."""
-
-    def __init__(self, network: IntegerNetwork, bounds: Mapping[str, Box]) -> None:
-        self._network = network
-        self._bounds = bounds
-        self._numbers: dict[object, int] = {}
-        self._known: dict[tuple[str, Index], int] = {}
-
-    def of(self, name: str, index: Index) -> int:
-        """Return the number of an element of a node's output."""
-        key = (name, index)
-        if key not in self._known:
-            structure = self._structure(name, index)
-            self._known[key] = self._numbers.setdefault(structure, len(self._numbers))
-        return self._known[key]
-
-    def _structure(self, name: str, index: Index) -> object:
-        if name == INPUT_NAME:
-            box = self._bounds[name]
-            return "pixel", int(box.low[index]), int(box.high[index])
-        node = self._network.node(name)
-        sources = _sources(self._network, node, index)
-        numbers = tuple(self.of(node.sources[0], source) if source else None for source in sources)
-        return name, index[-1], numbers
-
-
-def _sources(network: IntegerNetwork, node: Node, index: Index) -> Iterator[Index]:
-    """Yield what an element of a node's output reads."""
-    if isinstance(node, WeightedNode):
-        yield from tap_sources(network, node, index)
-    elif network.shapes[node.name] == network.shapes[node.sources[0]]:
-        yield index
-    else:
-        positions = network.shapes[node.sources[0]][:-1]
-        yield from ((*position, index[-1]) for position in np.ndindex(*positions))
-
-
-def _elements_before(
-    network: IntegerNetwork, name: str, index: Index, seen: set[tuple[str, Index]]
-) -> set[tuple[str, Index]]:
-    """Collect the outputs of nodes without weights that an element depends on."""
-    node = network.node(name)
-    for source in _sources(network, node, index):
-        if source and node.sources[0] != INPUT_NAME and (node.sources[0], source) not in seen:
-            if not isinstance(network.node(node.sources[0]), WeightedNode):
-                seen.add((node.sources[0], source))
-            _elements_before(network, node.sources[0], source, seen)
-    return seen

@@ -8,6 +8,7 @@ inputs. A check that fails names a worse input, and the search goes on with it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,11 +20,12 @@ from dataflow.proof.sum_extremes import SumBounds, SumTask
 from dataflow.ranges.accumulation import TapOrder, initial_sum, tap_inputs, tap_weights
 from golden import reference
 from golden.integer_math import signed_bits
-from golden.network import INPUT_NAME, IntegerNetwork
+from golden.network import IntegerNetwork
 from golden.nodes import WeightedNode
 from golden.reference import Integers
 
 _ATTEMPTS = 6
+_MOST_PRODUCTS, _MOST_SUMS = 2**25, 2**31  # that a greedy search keeps and compares
 
 Solve = Callable[[list[SumTask]], Iterable[SumBounds]]
 
@@ -38,14 +40,21 @@ def best_order(
     """Return the best order found: `given`, or one whose worst partial sum needs fewer bits.
 
     `tasks` ask for both ends of every channel of one node; `solve` answers them in order.
-    `fingerprints` `(N, time, coefficient)` are inputs with large partial sums.
+    `fingerprints` `(N, *network.input_shape)` are inputs with large partial sums; of too many the
+    last ones count. No other order is looked for after the deadline of the tasks, nor where a
+    single input has too many sums.
     """
     network, node = tasks[0].network, tasks[0].node
+    products_each = len(given.taps) * math.prod(network.shapes[node.name])
+    most = min(_MOST_PRODUCTS, _MOST_SUMS // len(given.taps)) // products_each
+    if most == 0:
+        return given
+    fingerprints = fingerprints[-most:]
     products = _products(network, node, fingerprints)
     best, tried = given, {given.taps}
     for _ in range(_ATTEMPTS):
         taps = _greedy_order(initial_sum(node), products)
-        if best.bits == final_bits or taps in tried:
+        if best.bits == final_bits or taps in tried or tasks[0].deadline.passed:
             return best
         tried.add(taps)
         results = list(solve([_in_order(task, taps, final_bits) for task in tasks]))
@@ -69,8 +78,7 @@ def _products(
 ) -> Integers:
     """Return every product of a node on given inputs, `(rows, taps, output channels)`."""
     values = reference.run(network, fingerprints).layers[node.input]
-    if node.input == INPUT_NAME:
-        values = values[..., np.newaxis]
+    values = values.reshape(len(values), *network.shapes[node.input])
     return tap_inputs(node, values) * tap_weights(node)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dataflow.proof.deadline import NEVER, Deadline
 from dataflow.ranges.intervals import ChannelRange
 from dataflow.ranges.signals import batch_clips, signal_values
 from golden.network import IntegerNetwork
@@ -21,8 +22,8 @@ END_SIGNS = {"low": -1, "high": 1}
 class Reach:
     """How far one end of a signal was reached, and where first: int64 `[channel]` each.
 
-    `case` counts the offered inputs, `position` the windows of a feature map, row by row, `tap` the
-    products and partial sums of a window (-1 for signals without taps).
+    `case` counts the inputs that were taken, `position` the windows of a feature map, row by row,
+    `tap` the products and partial sums of a window (-1 for signals without taps).
     """
 
     value: Integers
@@ -42,14 +43,20 @@ class WitnessPool:
 
     @property
     def fingerprints(self) -> npt.NDArray[np.int8]:
-        """All inputs that were offered, int8 `(case, time, coefficient)`."""
+        """All inputs that were taken, int8 `(case, *network.input_shape)`."""
         return np.concatenate(self._batches)
 
-    def add(self, fingerprints: Sequence[npt.NDArray[Any]] | npt.NDArray[Any]) -> None:
-        """Offer inputs `(N, time, coefficient)`."""
+    def add(
+        self,
+        fingerprints: Sequence[npt.NDArray[Any]] | npt.NDArray[Any],
+        deadline: Deadline = NEVER,
+    ) -> None:
+        """Offer inputs `(N, *network.input_shape)`; after the deadline no further batch of them."""
         inputs = np.asarray(fingerprints, np.int8)
         clips = batch_clips(self.network)
         for start in range(0, len(inputs), clips):
+            if self._batches and deadline.passed:
+                return
             batch = inputs[start : start + clips]
             for signal in signal_values(self.network, batch):
                 for end, sign in END_SIGNS.items():
@@ -63,14 +70,18 @@ class WitnessPool:
 
     def _update(self, name: str, end: str, sign: int, tap: int, values: Integers) -> None:
         _, positions, channels = values.shape
-        flat = sign * values.reshape(-1, channels)
-        rows = flat.argmax(axis=0)
-        best = sign * np.take_along_axis(flat, rows[np.newaxis], axis=0)[0]
-        found = Reach(
-            best, self._count + rows // positions, rows % positions, np.full(channels, tap)
-        )
-        known = self.reach.setdefault((name, end), found)
-        better = sign * best > sign * known.value
-        for part in ("value", "case", "position", "tap"):
-            merged = np.where(better, getattr(found, part), getattr(known, part))
-            setattr(known, part, merged)
+        flat = values.reshape(-1, channels)
+        best = flat.max(axis=0) if sign > 0 else flat.min(axis=0)
+        known = self.reach.get((name, end))
+        better = np.ones(channels, bool) if known is None else sign * best > sign * known.value
+        if not better.any():
+            return
+        if known is None:
+            known = Reach(*(np.zeros(channels, np.int64) for _ in range(4)))
+            self.reach[name, end] = known
+        columns = flat[:, better]
+        rows = columns.argmax(axis=0) if sign > 0 else columns.argmin(axis=0)
+        known.value[better] = best[better]
+        known.case[better] = self._count + rows // positions
+        known.position[better] = rows % positions
+        known.tap[better] = tap

@@ -10,12 +10,15 @@ reference; the same arguments give the same witness.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dataflow.proof.deadline import NEVER, Deadline
+from dataflow.proof.receptive_fields import as_fingerprint, nodes_before
 from dataflow.ranges.intervals import Box
 from golden import reference
 from golden.network import INPUT_NAME, IntegerNetwork
@@ -27,7 +30,6 @@ from golden.nodes import (
     Node,
     ShiftRelu,
     WeightedNode,
-    same_padding,
 )
 from golden.reference import Integers
 
@@ -35,6 +37,9 @@ Floats = npt.NDArray[np.floating[Any]]
 
 _CLOSED_RELU_LEAK = 0.1
 _MOMENTUM = 0.9
+# A step that tries each number of the input may take so many multiplications.
+_MOST_MULTIPLICATIONS = 2_000_000_000
+_SEARCHED = WeightedNode | ShiftRelu | GlobalMaxPool
 
 
 @dataclass(frozen=True)
@@ -64,34 +69,57 @@ class Goal:
     sign: int
 
     def chain(self) -> tuple[Node, ...]:
-        """Return the nodes from the fingerprint to the sum; later taps have weight 0."""
+        """Return the nodes from the input to the sum; later taps have weight 0."""
         weights = self.node.weights.reshape(len(self.node.weights), -1).copy()
         weights[:, self.taps :] = 0
         last = replace(self.node, weights=weights.reshape(self.node.weights.shape))
-        nodes: list[Node] = [last]
-        while nodes[0].sources[0] != INPUT_NAME:
-            nodes.insert(0, self.network.node(nodes[0].sources[0]))
-        return tuple(nodes)
+        return (*nodes_before(self.network, self.node.name)[:-1], last)
 
 
-def search(goal: Goal, box: Box, effort: Effort, seed: int) -> npt.NDArray[np.int8]:
-    """Return the fingerprint `(time, coefficient)` within `box` that drives the goal furthest."""
-    climber = _Climber(goal, box, np.random.default_rng(seed))
+def is_searchable(network: IntegerNetwork, name: str) -> bool:
+    """Tell whether `search` has gradients for all that a node depends on, and is not hopeless.
+
+    The nodes before must be a chain of floor-shift layers on a feature map, small enough to try
+    each number of an input.
+    """
+    nodes = nodes_before(network, name)
+    chain = all(
+        isinstance(node, _SEARCHED) and node.input == before
+        for node, before in zip(nodes, [INPUT_NAME, *(node.name for node in nodes)], strict=False)
+    )
+    multiplications = sum(network.multiplications.get(node.name, 0) for node in nodes)
+    work = math.prod(network.input_shape) * multiplications
+    return chain and len(network.shapes[INPUT_NAME]) == 3 and work <= _MOST_MULTIPLICATIONS
+
+
+def search(
+    goal: Goal, box: Box, effort: Effort, seed: int, deadline: Deadline = NEVER
+) -> npt.NDArray[np.int8]:
+    """Return the input, of the network's shape and within `box`, that drives the goal furthest.
+
+    After the deadline it is the best one so far.
+    """
+    climber = _Climber(goal, box, np.random.default_rng(seed), deadline)
     best = climber.improve(*climber.follow_gradient(effort))
     for _ in range(effort.rounds):
+        if deadline.passed:
+            break
         found = climber.improve(*climber.disturb(best[0]))
         best = max(best, found, key=lambda pair: pair[1])
-    return best[0][..., 0].astype(np.int8)
+    return as_fingerprint(goal.network, best[0])
 
 
 class _Climber:
-    """Moves between the ends of the input range; inputs are int64 `(time, coefficient, 1)`."""
+    """Moves between the ends of the input range; inputs are int64, as the first layers see them."""
 
-    def __init__(self, goal: Goal, box: Box, random: np.random.Generator) -> None:
+    def __init__(
+        self, goal: Goal, box: Box, random: np.random.Generator, deadline: Deadline
+    ) -> None:
         self._goal = goal
         self._chain = goal.chain()
         self._box = box
         self._random = random
+        self._deadline = deadline
 
     def follow_gradient(self, effort: Effort) -> tuple[Integers, int]:
         """Return the best input met on the way, and its value."""
@@ -100,6 +128,8 @@ class _Climber:
         inputs = self._ends(speed)
         best, reached = inputs[0], self._values(inputs[:1])[0]
         for _ in range(effort.steps):
+            if self._deadline.passed:
+                break
             layers = self._forward(inputs)
             values = self._read(layers)
             if values.max() > reached:
@@ -112,7 +142,7 @@ class _Climber:
 
     def improve(self, start: Integers, value: int) -> tuple[Integers, int]:
         """Flip the numbers that help, several at once where they help together, until none does."""
-        while True:
+        while not self._deadline.passed:
             flipped = np.where(start > self._box.low, self._box.low, self._box.high)
             single = np.eye(start.size, dtype=bool).reshape(-1, *start.shape)
             values = self._values(np.where(single, flipped, start))
@@ -120,6 +150,7 @@ class _Climber:
             if not len(helpful):
                 return start, value
             start, value = self._flip_together(start, flipped, helpful, int(values.max()))
+        return start, value
 
     def disturb(self, start: Integers) -> tuple[Integers, int]:
         """Replace a random rectangle: by noise, by its opposite, or rows by other rows."""
@@ -203,23 +234,21 @@ def _backward(node: Node, inputs: Integers, outputs: Integers, gradient: Floats)
 def _backward_windows(
     node: Convolution | DepthwiseConvolution, shape: tuple[int, ...], gradient: Floats
 ) -> Floats:
-    kernel = node.weights.shape[1:3]
-    pads = [(0, 0), (0, 0)]
-    if node.padding == "SAME":
-        pads = [
-            same_padding(size, extent, step)
-            for size, extent, step in zip(shape[1:3], kernel, node.stride, strict=True)
-        ]
+    lie = node.windows
+    pads = lie.padding_of(shape[1:])
     padded = np.zeros((shape[0], shape[1] + sum(pads[0]), shape[2] + sum(pads[1]), shape[3]))
     rows, columns = (
-        (count - 1) * step + 1 for count, step in zip(gradient.shape[1:3], node.stride, strict=True)
+        (count - 1) * step + 1 for count, step in zip(gradient.shape[1:3], lie.stride, strict=True)
     )
     weights = node.weights.astype(np.float32)
-    for i, j in np.ndindex(*kernel):
+    for i, j in np.ndindex(*lie.kernel):
         tap = weights[:, i, j]  # out, in
-        depthwise = isinstance(node, DepthwiseConvolution)
-        share = gradient * tap[:, 0] if depthwise else gradient @ tap
-        padded[:, i : i + rows : node.stride[0], j : j + columns : node.stride[1]] += share
+        if isinstance(node, DepthwiseConvolution):  # several outputs may read one channel
+            share = (gradient * tap[:, 0]).reshape(*gradient.shape[:3], shape[3], -1).sum(axis=-1)
+        else:
+            share = gradient @ tap
+        top, left = i * lie.dilation[0], j * lie.dilation[1]
+        padded[:, top : top + rows : lie.stride[0], left : left + columns : lie.stride[1]] += share
     (top, _), (left, _) = pads
     result: Floats = padded[:, top : top + shape[1], left : left + shape[2]]
     return result

@@ -7,6 +7,7 @@ The JSON file holds this structure.
     input_range         [low, high]: the fingerprint values for which the bounds hold, as the first
                         layers see them: without the input's zero point
     widths_follow       `proven` or `interval`: which bounds the widths follow from
+    proof_stopped_after seconds after which the proof was cut off; not there if it came to its end
     witnesses           number of inputs behind the values that are reached, or null without proof
     observed_clips      number of clips behind the observed values, or null
     assumed_input_range {low, high}, one value an MFCC coefficient, as observed, or null
@@ -235,11 +236,15 @@ def _entries(content: WidthReport) -> dict[str, Any]:
     if seen is not None:
         ends = seen.coefficients
         assumed = {"low": ends.low.tolist(), "high": ends.high.tolist()}
+    cut_off = {}
+    if proven is not None and proven.stopped_after is not None:
+        cut_off["proof_stopped_after"] = proven.stopped_after
     return {
         "schema": SCHEMA,
         "network": {"digest": network.digest, "labels": list(network.labels)},
         "input_range": list(network.input_format.value_range),
         "widths_follow": "interval" if proven is None else "proven",
+        **cut_off,
         "witnesses": None if proven is None else len(proven.fingerprints),
         "observed_clips": None if seen is None else seen.clips,
         "assumed_input_range": assumed,

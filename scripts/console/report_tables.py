@@ -22,6 +22,9 @@ arithmetic on the proven ranges before it."""
 RANGE_NOTE = """\
 Interval: bound by arithmetic on the actual weights. Proven: no input leaves it; widths follow from
 it. Witness: what inputs reach. Gap: from the witness to the proven bound, at either end."""
+ROUNDED_NOTE = "Numbers such as 1.23e+12 are rounded for this table; the files hold all digits."
+_MOST_DIGITS = 9  # of a number in a table, its sign included
+_MOST_CHANNELS = 16  # that are listed by their numbers
 DATA_NOTE = """\
 Observed: on the clips. Assumed: interval bound if each coefficient stays within its range above.
 Bound: for all inputs; widths follow from it alone."""
@@ -46,19 +49,20 @@ def range_table(report: WidthReport) -> Table:
     """Return what holds for all inputs: bounds of every signal, and how near witnesses come."""
     kinds = ["interval"] if report.proven is None else ["interval", "proven", "witness"]
     gaps = [] if report.proven is None else ["gap\nlow", "\nhigh"]
-    table = _table(["signal"], [*_range_headings(kinds), *gaps])
+    table = _table(["signal"], [*_range_headings(kinds), *gaps], whole=True)
     rows = {}
     for name, signal in report.signals.items():
         ranges = dict(interval=signal.interval, proven=signal.width.bound, witness=signal.reached)
         cells = _range_cells([ranges[kind] for kind in kinds])
-        rows[name] = [name, *cells, *map(str, signal.gap or ())]
+        rows[name] = [name, *cells, *(_short(str(gap)) for gap in signal.gap or ())]
     _add_rows(table, report, rows)
     return table
 
 
 def data_table(report: WidthReport) -> Table:
     """Return what was observed, and interval bounds on an assumption, beside the bounds."""
-    table = _table(["signal"], _range_headings(["observed", "assumed", "bound"]))
+    headings = _range_headings(["observed", "assumed", "bound"])
+    table = _table(["signal"], headings, whole=True)
     rows = {}
     for name, signal in report.signals.items():
         ranges = (signal.width.observed, signal.assumed, signal.width.bound)
@@ -77,6 +81,13 @@ def assumption_text(report: WidthReport) -> str:
         f"Observed on {report.observation.clips:,} clips, and bounded on the assumption that each "
         f"MFCC coefficient stays within what\nthey showed: {spans}"
     )
+
+
+def rounded_text(report: WidthReport) -> str:
+    """Say that tables round where they do."""
+    signals = report.signals.values()
+    bounds = (str(end) for s in signals for end in (s.interval.minimum, s.interval.maximum))
+    return ROUNDED_NOTE if any(len(bound) > _MOST_DIGITS for bound in bounds) else ""
 
 
 def open_text(report: WidthReport) -> str:
@@ -156,6 +167,8 @@ def _open_parts(signal: ReportedSignal) -> list[str]:
     for spare in sorted(set(channels) - {0}):
         numbers = ", ".join(map(str, channels[spare]))
         which = f"channels {numbers}" if len(channels[spare]) > 1 else f"channel {numbers}"
+        if len(channels[spare]) > _MOST_CHANNELS:
+            which = f"{len(channels[spare])} channels"
         if len(channels[spare]) == len(signal.channel_spare_bits):
             which = "every channel"
         parts.append(f"{_bits(spare)} in {which}")
@@ -177,15 +190,26 @@ def _range_headings(kinds: Sequence[str]) -> list[str]:
 
 
 def _range_cells(ranges: Sequence[ChannelRange | None]) -> list[str]:
-    return [cell for values in ranges for cell in range_cells(values)]
+    return [_short(cell) for values in ranges for cell in range_cells(values)]
 
 
-def _table(names: Sequence[str], numbers: Sequence[str], texts: Sequence[str] = ()) -> Table:
+def _short(number: str) -> str:
+    return number if len(number) <= _MOST_DIGITS else f"{int(number):.2e}"
+
+
+def _table(
+    names: Sequence[str],
+    numbers: Sequence[str],
+    texts: Sequence[str] = (),
+    *,
+    whole: bool = False,
+) -> Table:
+    """Return an empty table; where space is short names are folded, and numbers stay `whole`."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False, show_edge=False)
     for heading in names:
-        table.add_column(heading, no_wrap=True)
+        table.add_column(heading, no_wrap=not whole, overflow="fold" if whole else "ellipsis")
     for heading in numbers:
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=whole)
     for heading in texts:
         table.add_column(heading)
     return table

@@ -27,8 +27,9 @@ from quant_models.audio import read_clip
 from quant_models.features import fingerprints
 from scripts import bitwidths
 from scripts.console.command_line import run_command
-from scripts.console.report_tables import certificate_text
-from tests.networks import random_fingerprints, random_network
+from scripts.console.report_tables import ROUNDED_NOTE, certificate_text
+from tests.graphs import random_inputs
+from tests.networks import deep_network, eight_bit_network, random_fingerprints, random_network
 from tests.repository import REPOSITORY
 from tests.witnessed import witnessed_ranges
 
@@ -261,6 +262,65 @@ def test_ranges_are_proven_once_and_then_found_in_the_cache(
     assert Path("work/bitwidths/small/bit_widths.json").read_bytes() == first
 
 
+def test_a_deep_network_ends_in_the_time_that_is_given_and_the_report_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = deep_network(1, blocks=3, channels=8)
+    network.save(tmp_path / "deep.npz")
+    monkeypatch.chdir(tmp_path)
+    run(monkeypatch, "deep.npz", "--proof_seconds", 2, "--search_rounds", 0, "--workers", 1)
+    cut_off = (
+        "The time for the proof, 2 s, was over before its end (--proof_seconds): "
+        "what was left has interval bounds.\n"
+    )
+    assert cut_off in capsys.readouterr().out
+    run(monkeypatch, "deep.npz")  # as it was stored
+    out = capsys.readouterr().out
+    assert cut_off in out
+    lines = out.splitlines()
+    assert numbers_after(lines, "fc1", 0)[-1] == "interval"
+    assert numbers_after(lines, "conv_1", 0)[-2:] == ["closed", "form"]
+    report = json.loads(Path("work/bitwidths/deep/bit_widths.json").read_text())
+    assert report["proof_stopped_after"] == 2
+    signals = {item["name"]: item for layer in report["layers"] for item in layer["signals"]}
+    assert all(signal["proven"]["methods"] for signal in signals.values())
+
+
+def test_networks_of_many_layers_are_drawn_layer_by_layer_only_when_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = deep_network(1, blocks=4, channels=2)
+    network.save(tmp_path / "deep.npz")
+    monkeypatch.chdir(tmp_path)
+    cases = make_cases(network, random_fingerprints(1, 2), np.zeros(2, np.int64))
+    Path("cases.npz").write_bytes(cases.to_bytes())
+    run(monkeypatch, "deep.npz", "--interval_only", "--cases", "cases.npz", "--output_dir", "out")
+    assert {path.name for path in Path("out").glob("*.png")} == {"overview.png"}
+    run(monkeypatch, "deep.npz", "--interval_only", "--figures", "--output_dir", "all")
+    layers = {f"{node.name}.png" for node in network.weighted_nodes}
+    assert {path.name for path in Path("all").glob("*.png")} == {"overview.png", *layers}
+
+
+def test_8_bit_networks_are_reported_with_their_requantisation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = eight_bit_network()
+    network.save(tmp_path / "small.npz")
+    monkeypatch.chdir(tmp_path)
+    inputs = random_inputs(1, 3, network)
+    Path("cases.npz").write_bytes(make_cases(network, inputs, np.zeros(3, np.int64)).to_bytes())
+    run(monkeypatch, "small.npz", "--cases", "cases.npz", "--workers", 1)
+    lines = capsys.readouterr().out.splitlines()
+    bounds = interval_bounds(network)
+    assert numbers_after(lines, "conv_q.product", 0)[0] == str(bounds["conv_q.product"].bits)
+    assert ROUNDED_NOTE in lines
+    low, high = bounds["conv_q.multiplier"].minimum, bounds["conv_q.multiplier"].maximum
+    assert numbers_after(lines, "conv_q.multiplier", 1)[:2] == [f"{low:.2e}", f"{high:.2e}"]
+    table = [line for line in lines if line.startswith("conv_q")]
+    assert table and max(map(len, table)) <= 120
+    assert (Path("work/bitwidths/small") / "conv.png").exists()
+
+
 def test_interval_bounds_alone_need_no_proof_and_give_no_witnesses(
     network: IntegerNetwork,
     network_file: Path,
@@ -463,7 +523,12 @@ def test_data_that_contradict_each_other_are_refused(
 
 @pytest.mark.parametrize(
     ("flag", "value", "lowest"),
-    [("--workers", "0", 1), ("--search_rounds", "-1", 0), ("--solve_seconds", "0.5", 1)],
+    [
+        ("--workers", "0", 1),
+        ("--search_rounds", "-1", 0),
+        ("--solve_seconds", "0.5", 1),
+        ("--proof_seconds", "0.5", 1),
+    ],
 )
 def test_limits_without_work_are_refused(
     flag: str,
