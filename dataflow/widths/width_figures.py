@@ -32,6 +32,7 @@ _COLOURS = {
     "register": "#444444",
 }
 _COLUMNS = 3
+_MOST_ROWS = 64  # of the overview; more signals stand in columns side by side
 # Shares of a panel's height: brackets hang from the top, the histogram takes what they leave.
 _HIGHEST_BRACKET, _BRACKET_STEP, _HISTOGRAM_MARGIN = 0.92, 0.11, 0.06
 _DOTS_PER_INCH = 100
@@ -75,8 +76,36 @@ def layer_figure(report: WidthReport, layer: str) -> bytes:
 def overview_figure(report: WidthReport) -> bytes:
     """Draw the bits of every signal of the network as each kind of range needs them; a PNG."""
     signals = list(report.signals.values())
+    if len(signals) > _MOST_ROWS:
+        return _png(_columns_of(report, signals))
     figure = Figure(figsize=(10, 0.3 * len(signals) + 1.4), dpi=_DOTS_PER_INCH)
     axes = figure.subplots()
+    _draw_bits(axes, report, signals)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=4, frameon=False)
+    figure.subplots_adjust(left=0.24, right=0.98, bottom=0.1, top=0.92)
+    return _png(figure)
+
+
+def _columns_of(report: WidthReport, signals: list[ReportedSignal]) -> Figure:
+    """Draw the bits of many signals in columns side by side, with bits on the same scale."""
+    count = -(-len(signals) // _MOST_ROWS)
+    rows = -(-len(signals) // count)
+    width, height = 7.5 * count, 0.3 * rows + 1.2
+    figure = Figure(figsize=(width, height), dpi=_DOTS_PER_INCH)
+    panels = figure.subplots(1, count, sharex=True)
+    for place, axes in enumerate(panels):
+        _draw_bits(axes, report, signals[place * rows : (place + 1) * rows])
+        axes.set_ylim(rows - 0.4, -0.6)  # rows of all columns are of one height
+    axes.set_xlim(0, max(signal.interval.bits for signal in signals) + 1.5)
+    panels[0].legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4, frameon=False)
+    left = 2.4 / width
+    figure.subplots_adjust(
+        *(left, 0.5 / height, 1 - 0.15 / width, 1 - 0.4 / height), wspace=left * count * 1.3
+    )
+    return figure
+
+
+def _draw_bits(axes: Axes, report: WidthReport, signals: list[ReportedSignal]) -> None:
     interval = [signal.interval.bits for signal in signals]
     places = range(len(signals))
     axes.barh(places, interval, color=_COLOURS["interval"], alpha=0.35, label="interval bound")
@@ -85,18 +114,17 @@ def overview_figure(report: WidthReport) -> bytes:
         axes.barh(places, proven, 0.5, color=_COLOURS["proven"], alpha=0.6, label="proven bound")
         _draw_marks(axes, [signal.reached for signal in signals], "witness", "|")
     _draw_marks(axes, [signal.width.observed for signal in signals], "observed", "D")
+    widest = max(signal.interval.bits for signal in report.signals.values())
+    gap = 0.35 * max(widest / 24, 1)  # so that no mark hides a number
     for place, signal in enumerate(signals):
         bits = signal.width.signed_bits
-        axes.text(interval[place] + 0.35, place, str(bits), va="center", fontsize=9)
+        axes.text(interval[place] + gap, place, str(bits), va="center", fontsize=9)
     axes.set_yticks(places, [_title(signal.width) for signal in signals], fontsize=9)
     axes.set_ylim(len(signals) - 0.4, -0.6)
     axes.set_xlim(0, max(interval) + 1.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("bits, two's complement; the number is the width")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=4, frameon=False)
-    figure.subplots_adjust(left=0.24, right=0.98, bottom=0.1, top=0.92)
-    return _png(figure)
 
 
 def _draw_marks(axes: Axes, ranges: list[ChannelRange | None], kind: str, marker: str) -> None:

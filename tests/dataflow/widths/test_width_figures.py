@@ -10,8 +10,10 @@ from matplotlib.image import imread
 from dataflow.ranges.observed import Histogram
 from dataflow.widths.width_figures import layer_figure, overview_figure
 from dataflow.widths.width_report import WidthReport, report
-from golden.network import IntegerNetwork
-from tests.networks import random_fingerprints, random_network
+from golden.network import INPUT_NAME, IntegerNetwork
+from golden.nodes import Pad, ShiftRelu
+from tests.graphs import random_inputs
+from tests.networks import eight_bit_network, random_fingerprints, random_network
 from tests.witnessed import witnessed_ranges
 
 SMALL = {"filters": 2, "outputs": 2}
@@ -38,6 +40,31 @@ def test_every_layer_of_any_network_can_be_drawn(
     for layer in made.widths:
         assert_drawn(layer_figure(made, layer.name))
     assert_drawn(overview_figure(made))
+
+
+def test_graphs_of_many_signals_are_drawn_in_columns_and_layer_by_layer() -> None:
+    network = eight_bit_network()
+    padded = Pad("padded", INPUT_NAME, ((1, 1), (0, 0), (0, 0)))
+    first = dataclasses.replace(network.nodes[0], input="padded")
+    chain = [
+        ShiftRelu(f"relu_{place}", f"relu_{place - 1}" if place else "logits", 0)
+        for place in range(60)
+    ]
+    # A window of all rows keeps to the shape of what follows.
+    mean = dataclasses.replace(network.node("mean"), window=(6, 6), stride=(6, 6))
+    nodes = (padded, first, *network.nodes[1:], *chain)
+    nodes = tuple(mean if node.name == "mean" else node for node in nodes)
+    made = report(
+        IntegerNetwork(nodes, network.labels, network.input_shape, None, network.input_format),
+        None,
+        [random_inputs(1, 2, network)],
+    )
+    assert len(made.signals) > 64
+    height, width, _ = imread(io.BytesIO(overview_figure(made))).shape
+    assert height < 0.3 * 100 * len(made.signals) and width >= 1500
+    for layer in dict.fromkeys(signal.layer for signal in made.signals.values()):
+        assert_drawn(layer_figure(made, layer))
+    assert made.signals["padded"].layer == INPUT_NAME
 
 
 def test_layers_can_be_drawn_without_data_and_without_proof() -> None:
