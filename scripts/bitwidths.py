@@ -33,7 +33,7 @@ from dataflow.widths.width_files import width_files
 from dataflow.widths.width_report import WidthReport, report
 from golden import files
 from golden.cases import Cases, read_cases
-from golden.network import FeatureSettings, IntegerNetwork
+from golden.network import FeatureSettings, InputFormat, IntegerNetwork
 from golden.ties import FILE_NAME as TIES_FILE
 from golden.ties import count_text, ties_of
 from scripts.console import report_tables as tables
@@ -49,13 +49,13 @@ def main() -> None:
     flags = _parse()
     network = IntegerNetwork.load(flags.network)
     batches = _batches(network, flags.cases, flags.data_dir)
+    folder = flags.output_dir or Path("work/bitwidths") / network_name(flags.network)
+    vectors = flags.vectors_dir or folder
+    ties = ties_of(network, vectors)  # before the proof, so that foreign ones are refused at once
     proven, origin = _proven_ranges(flags, network)
     made = report(network, proven, batches)
     contents = _files(made, flags.figures)
-    folder = flags.output_dir or Path("work/bitwidths") / network_name(flags.network)
     paths = {folder / name: content for name, content in contents.items()}
-    vectors = flags.vectors_dir or folder
-    ties = ties_of(network, vectors)
     inputs = _inputs(made, ties)
     paths |= {vectors / name: content for name, content in inputs.items()}
     files.write_together(paths)
@@ -169,20 +169,26 @@ def _prove(flags: argparse.Namespace, network: IntegerNetwork) -> ProvenRanges:
 def _batches(
     network: IntegerNetwork, cases: Path | None, data_dir: Path | None
 ) -> Iterator[npt.NDArray[Any]] | None:
-    """Return batches of fingerprints `(N, time, coefficient)`, or None without data."""
+    """Return batches of fingerprints, or None without data."""
     if cases is not None:
         return iter([read_cases(cases, network).fingerprints])
     return None if data_dir is None else _fingerprints_of(network, data_dir)
 
 
 def _fingerprints_of(network: IntegerNetwork, data_dir: Path) -> Iterator[npt.NDArray[Any]]:
+    settings = network.features
+    if settings is None or network.input_format != InputFormat():
+        raise ValueError(
+            f"{data_dir}: expected no clips for a network that does not say how they become "
+            "inputs; --cases takes inputs"
+        )
     # Imported here and below: without audio the command starts in a tenth of the time.
     from quant_models.speech_commands import BACKGROUND_FOLDER, audio_files
 
     paths = [path for path in audio_files([data_dir]) if BACKGROUND_FOLDER not in path.parts]
     if not paths:
         raise ValueError(f"{data_dir}: expected a folder of clips, found no audio file")
-    return _read_fingerprints(network.features, paths)
+    return _read_fingerprints(settings, paths)
 
 
 def _read_fingerprints(

@@ -8,9 +8,10 @@ is turned into the width of a two's-complement register. Widths are counted as
 - B: of the biases, two's complement, in the layers that have any,
 - K: products in one sum, `kh * kw * in`; in a depthwise layer `kh * kw`.
 
-All of them are those of `LayerWidths`: from the actual weights and from the bound of the input. The
-weights are signed, so every product and sum is too, and a rule's count of bits is the register's
-unless its entry in `FORMULAS` says otherwise.
+All of them are those of `LayerWidths`: from the actual weights and from the bound of the input, so
+that layers of any widths can be compared (8-bit inputs with a zero point are centred, which makes
+them 9 bits with a sign). The weights are signed, so every product and sum is too, and a rule's
+count of bits is the register's unless its entry in `FORMULAS` says otherwise.
 
 A formula is *short* where values that inputs reach need more bits (the row then names one), *long*
 where it exceeds what the bound needs for all inputs.

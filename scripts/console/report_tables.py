@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from dataflow.proof.proven_ranges import INTERVAL
 from dataflow.ranges.intervals import ChannelRange
 from dataflow.widths.published_formulas import FORMULAS, AuditRow
 from dataflow.widths.width_csv import range_cells, summary_cells
@@ -24,7 +25,10 @@ Interval: bound by arithmetic on the actual weights. Proven: no input leaves it;
 it. Witness: what inputs reach. Gap: from the witness to the proven bound, at either end."""
 ROUNDED_NOTE = "Numbers such as 1.23e+12 are rounded for this table; the files hold all digits."
 _MOST_DIGITS = 9  # of a number in a table, its sign included
-_MOST_CHANNELS = 16  # that are listed by their numbers
+_MOST_COLUMNS = 132  # of a line that lists channels by their numbers
+_MOST_LINES = (
+    40  # of those; of more, signals that nothing but interval arithmetic bounds are counted
+)
 DATA_NOTE = """\
 Observed: on the clips. Assumed: interval bound if each coefficient stays within its range above.
 Bound: for all inputs; widths follow from it alone."""
@@ -92,14 +96,18 @@ def rounded_text(report: WidthReport) -> str:
 
 def open_text(report: WidthReport) -> str:
     """Name the signals and channels whose bound needs more bits than witnesses do."""
-    lines = [
-        f"  {signal.name}: {'; '.join(parts)}"
-        for signal in report.signals.values()
-        if (parts := _open_parts(signal))
-    ]
+    lines = {signal: line for signal in report.signals.values() if (line := _open_line(signal))}
     if not lines:
         return "Every width is needed: in each channel some input needs as many bits as the bound."
-    return "\n".join(["Bounds that need more bits than their witnesses, and how many:", *lines])
+    title = "Bounds that need more bits than their witnesses, and how many:"
+    left_out = []
+    if len(lines) > _MOST_LINES:
+        bounded = [signal for signal in lines if signal.methods == (INTERVAL,)]
+        left_out = [
+            f"  and {len(bounded)} signals of interval bounds: column spare_bits of bit_widths.csv"
+        ]
+        lines = {signal: line for signal, line in lines.items() if signal not in bounded}
+    return "\n".join([title, *lines.values(), *left_out])
 
 
 def certificate_text(report: WidthReport) -> str:
@@ -156,7 +164,17 @@ def overflow_text(report: WidthReport) -> str:
     return "\n".join(["Too few bits:", *lines])
 
 
-def _open_parts(signal: ReportedSignal) -> list[str]:
+def _open_line(signal: ReportedSignal) -> str:
+    """Return a line on the bits that bound and witness are apart; empty where there are none."""
+    for numbered in (True, False):
+        parts = _open_parts(signal, numbered)
+        line = f"  {signal.name}: {'; '.join(parts)}" if parts else ""
+        if len(line) <= _MOST_COLUMNS:
+            break
+    return line
+
+
+def _open_parts(signal: ReportedSignal, numbered: bool) -> list[str]:
     """Say how many bits bound and witness are apart: of the whole signal, of which channels."""
     channels: dict[int, list[int]] = defaultdict(list)
     for channel, spare in enumerate(signal.channel_spare_bits):
@@ -167,7 +185,7 @@ def _open_parts(signal: ReportedSignal) -> list[str]:
     for spare in sorted(set(channels) - {0}):
         numbers = ", ".join(map(str, channels[spare]))
         which = f"channels {numbers}" if len(channels[spare]) > 1 else f"channel {numbers}"
-        if len(channels[spare]) > _MOST_CHANNELS:
+        if not numbered and len(channels[spare]) > 1:
             which = f"{len(channels[spare])} channels"
         if len(channels[spare]) == len(signal.channel_spare_bits):
             which = "every channel"

@@ -5,6 +5,7 @@ import dataclasses
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -26,8 +27,9 @@ from golden.network import IntegerNetwork
 from quant_models.audio import read_clip
 from quant_models.features import fingerprints
 from scripts import bitwidths
+from scripts.console import report_tables
 from scripts.console.command_line import run_command
-from scripts.console.report_tables import ROUNDED_NOTE, certificate_text
+from scripts.console.report_tables import ROUNDED_NOTE, certificate_text, open_text
 from tests.graphs import random_inputs
 from tests.networks import deep_network, eight_bit_network, random_fingerprints, random_network
 from tests.repository import REPOSITORY
@@ -561,6 +563,26 @@ def test_data_are_looked_for_before_anything_is_proven(
     assert not Path("work").exists()
 
 
+def test_clips_and_ties_of_other_networks_are_refused_before_anything_is_proven(
+    clips: Path,
+    unproven: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    eight_bit_network().save(tmp_path / "foreign.npz")
+    arguments = ["foreign.npz", "--data_dir", clips]
+    message = "speech: expected no clips for a network that does not say how they become inputs"
+    assert_refused(monkeypatch, capsys, arguments, message)
+    other = random_network(2)
+    ties = make_cases(other, random_fingerprints(2, 1), np.zeros(1, np.int64))
+    Path("ties.npz").write_bytes(ties.to_bytes())
+    assert_refused(
+        monkeypatch, capsys, [unproven, "--output_dir", "."], "ties.npz: expected cases of the net"
+    )
+    assert not Path("work").exists()
+
+
 def test_a_failed_write_leaves_the_old_report_whole(
     network_file: Path,
     tmp_path: Path,
@@ -606,3 +628,26 @@ def test_widths_that_only_the_solver_vouches_for_are_named(network: IntegerNetwo
     assert certificate_text(doubtful) == (
         f"Widths that rest on the solver's floating point: fc1 ({bits} bits without it)"
     )
+
+
+def test_of_many_open_signals_those_of_interval_bounds_are_counted(
+    network: IntegerNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proven = witnessed_ranges(network, random_fingerprints(1, 5))
+    every = open_text(report(network, proven)).splitlines()
+    solved = dataclasses.replace(proven.signals["fc1"].high, method=("MILP",) * 4)
+    signals = {**proven.signals, "fc1": dataclasses.replace(proven.signals["fc1"], high=solved)}
+    made = report(network, dataclasses.replace(proven, signals=signals))
+    assert open_text(made).splitlines() == every
+    monkeypatch.setattr(report_tables, "_MOST_LINES", 1)
+    title, fc1, rest = open_text(made).splitlines()
+    assert title == every[0] and fc1 in every and fc1.startswith("  fc1: ")
+    count = len(every) - 2
+    assert rest == f"  and {count} signals of interval bounds: column spare_bits of bit_widths.csv"
+
+
+def test_channels_are_counted_where_a_line_would_be_long(network: IntegerNetwork) -> None:
+    wide = random_network(1, filters=64, outputs=3)
+    made = report(wide, witnessed_ranges(wide, random_fingerprints(1, 1)))
+    line = next(line for line in open_text(made).splitlines() if line.startswith("  dw_conv:"))
+    assert len(line) < 200 and re.search(r"bits in \d+ channels", line)
