@@ -20,8 +20,8 @@ import scripts.console.quiet_tensorflow  # noqa: F401
 from dataflow.ranges.intervals import magnitude_bound
 from golden import files
 from golden.comparison import Comparison
-from golden.evidence import PACKAGES, Rung, evidence_bytes, json_bytes, package_versions
-from golden.export import export_network, write_export
+from golden.exports.evidence import PACKAGES, Rung, evidence_bytes, json_bytes, package_versions
+from golden.exports.export import export_network, write_export
 from golden.network import IntegerNetwork
 from quant_models.checkpoint import Checkpoint, load_checkpoint
 from quant_models.dataset import SpeechData, read_test_folder

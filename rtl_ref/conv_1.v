@@ -42,7 +42,7 @@ module conv_1 #(
     parameter STEP_BITS     = 1,                   // holds STEPS - 1
     parameter POSITION_BITS = 6,                   // holds POSITIONS - 1
     parameter ADDRESS_BITS  = 6,                   // holds CHANNELS * STEPS - 1
-    parameter WEIGHT_FILE   = ""                   // golden.mem, LANES weights a word
+    parameter WEIGHT_FILE   = ""                   // golden.exports.mem, LANES weights a word
 ) (
     input  wire                     clk_i,
     input  wire                     rst_ni,

@@ -53,7 +53,7 @@ module dw_conv_max_pool #(
     parameter ROW_BITS       = 4,                  // holds MAP_ROWS - 1
     parameter COLUMN_BITS    = 2,                  // holds MAP_COLUMNS - 1
     parameter ADDRESS_BITS   = 6,                  // holds CHANNELS * STEPS - 1
-    parameter WEIGHT_FILE    = ""                  // golden.mem, LANES weights a word
+    parameter WEIGHT_FILE    = ""                  // golden.exports.mem, LANES weights a word
 ) (
     input  wire                clk_i,
     input  wire                rst_ni,

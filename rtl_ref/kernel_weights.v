@@ -21,7 +21,7 @@ module kernel_weights #(
     parameter WEIGHT_BITS  = 6,
     parameter STEP_BITS    = 1,                    // holds STEPS - 1
     parameter ADDRESS_BITS = 6,                    // holds CHANNELS * STEPS - 1
-    parameter WEIGHT_FILE  = ""                    // golden.mem, LANES weights a word
+    parameter WEIGHT_FILE  = ""                    // golden.exports.mem, LANES weights a word
 ) (
     input  wire                         clk_i,
     input  wire                         rst_ni,

@@ -1,7 +1,7 @@
 // Stops a simulation in which a memory file is missing or belongs to another network: $readmemh alone
 // only warns, and the machine computes with zeros.
 //
-// FILE is a file of golden.mem, whose first line names the network that it was made for. NETWORK is the
+// FILE is a file of golden.exports.mem, whose first line names the network that it was made for. NETWORK is the
 // digest of the network that it must be for; 0 leaves that open. Synthesis sees nothing of this; its
 // $readmemh is an error by itself.
 //

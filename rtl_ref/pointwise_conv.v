@@ -70,8 +70,8 @@ module pointwise_conv #(
     parameter CHANNEL_BITS    = 6,                    // holds IN_CHANNELS - 1
     parameter OUTPUT_BITS     = 4,                    // holds OUT_CHANNELS - 1
     parameter ADDRESS_BITS    = 10,                   // holds IN_CHANNELS * OUT_CHANNELS - 1
-    parameter WEIGHT_FILE     = "",                   // golden.mem, order "kh kw in out"
-    parameter BIAS_FILE       = ""                    // golden.mem, a bias of ACC_BITS a word
+    parameter WEIGHT_FILE     = "",                   // golden.exports.mem, order "kh kw in out"
+    parameter BIAS_FILE       = ""                    // golden.exports.mem, a bias of ACC_BITS a word
 ) (
     input  wire                clk_i,
     input  wire                rst_ni,              // synchronous, active low, one cycle is enough

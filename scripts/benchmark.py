@@ -25,7 +25,7 @@ from rich.table import Table
 import scripts.console.quiet_tensorflow  # noqa: F401
 from golden import files, reference
 from golden.comparison import Mismatch
-from golden.evidence import json_bytes
+from golden.exports.evidence import json_bytes
 from golden.network import FeatureSettings
 from quant_models.checkpoint import Checkpoint, load_checkpoint
 from quant_models.ds_cnn import DsCnn

@@ -32,10 +32,10 @@ from dataflow.proof.witness_vectors import witness_cases, witness_text
 from dataflow.widths.width_files import width_files
 from dataflow.widths.width_report import WidthReport, report
 from golden import files
-from golden.cases import Cases, read_cases
+from golden.exports.cases import Cases, read_cases
+from golden.exports.ties import FILE_NAME as TIES_FILE
+from golden.exports.ties import count_text, ties_of
 from golden.network import FeatureSettings, InputFormat, IntegerNetwork
-from golden.ties import FILE_NAME as TIES_FILE
-from golden.ties import count_text, ties_of
 from scripts.console import report_tables as tables
 from scripts.console.command_line import Parser, require_exclusive, run_command
 from scripts.console.places import network_name

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from golden import files
-from golden.evidence import json_bytes
+from golden.exports.evidence import json_bytes
 from golden.importers.network_inputs import random_inputs, read_inputs
 from golden.importers.tflite_file import read_tflite
 from golden.importers.tflite_network import ImportedNetwork, import_tflite

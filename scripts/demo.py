@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.table import Table
 
 from golden.comparison import Mismatch
-from golden.export import check_export
+from golden.exports.export import check_export
 from scripts.console.command_line import Parser, run_command
 from scripts.console.progress import CONSOLE, say
 

@@ -21,8 +21,8 @@ from dataflow.widths.width_files import width_files
 from dataflow.widths.width_report import report
 from golden import reference
 from golden.comparison import compare
-from golden.evidence import Rung, evidence_bytes, package_versions
-from golden.export import DUMPED_CLIPS, export_network, write_export
+from golden.exports.evidence import Rung, evidence_bytes, package_versions
+from golden.exports.export import DUMPED_CLIPS, export_network, write_export
 from golden.importers.network_inputs import random_inputs, read_inputs
 from golden.importers.tflite_file import read_tflite
 from golden.importers.tflite_network import ImportedNetwork, import_tflite

@@ -27,7 +27,7 @@ from rich.text import Text
 from dataflow.hardware.accelerator import CONFIGURATIONS, accelerator_of
 from dataflow.proof.range_store import choose_ranges
 from golden import files
-from golden.evidence import json_bytes
+from golden.exports.evidence import json_bytes
 from golden.network import IntegerNetwork
 from scripts.console.command_line import Parser, run_command
 from scripts.console.flags import add_widths_flag

@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.console import Console
 
 from golden import files
-from golden.evidence import json_bytes
+from golden.exports.evidence import json_bytes
 from scripts.console.command_line import Parser, comma_separated, run_command
 from scripts.console.places import RTL_FOLDER
 from scripts.console.progress import progress_bar, say

@@ -29,12 +29,12 @@ from dataflow.proof.range_store import (
     require_proven_ranges,
 )
 from golden import files
-from golden.cases import read_cases
 from golden.comparison import Mismatch
-from golden.evidence import json_bytes
+from golden.exports.cases import read_cases
+from golden.exports.evidence import json_bytes
+from golden.exports.ties import FILE_NAME as TIES_FILE
+from golden.exports.ties import ties_of
 from golden.network import IntegerNetwork
-from golden.ties import FILE_NAME as TIES_FILE
-from golden.ties import ties_of
 from quant_models.dataset import read_test_folder
 from quant_models.feature_cache import FeatureCache
 from scripts.console.command_line import Parser, require_exclusive, run_command

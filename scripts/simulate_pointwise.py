@@ -31,8 +31,8 @@ from dataflow.hardware.rtl_parameters import PointwiseLayer, pointwise_layer, po
 from dataflow.proof.range_store import choose_ranges
 from dataflow.ranges.intervals import Ranges
 from golden import files, reference
-from golden.cases import read_cases
 from golden.comparison import Mismatch
+from golden.exports.cases import read_cases
 from golden.network import IntegerNetwork
 from scripts.console.command_line import Parser, run_command
 from scripts.console.flags import add_widths_flag

@@ -30,9 +30,9 @@ from dataflow.proof.range_store import (
     choose_ranges,
 )
 from golden import files
-from golden.cases import read_cases
 from golden.comparison import comparing
-from golden.evidence import json_bytes
+from golden.exports.cases import read_cases
+from golden.exports.evidence import json_bytes
 from golden.network import IntegerNetwork
 from scripts.console.command_line import Parser, comma_separated, require_exclusive, run_command
 from scripts.console.flags import add_widths_flag

@@ -29,13 +29,13 @@ from dataflow.proof.proven_ranges import ProvenRanges
 from dataflow.proof.range_store import choose_ranges, find_proven_ranges
 from dataflow.ranges.intervals import magnitude_bound
 from golden import files, reference
-from golden.c_program import inference_program
+from golden.c.program import inference_program
 from golden.comparison import Comparison, compare, comparing
-from golden.evidence import PACKAGES, Rung, evidence_bytes, package_versions
-from golden.export import check_export
+from golden.exports.evidence import PACKAGES, Rung, evidence_bytes, package_versions
+from golden.exports.export import check_export
+from golden.exports.ties import FILE_NAME as TIES_FILE
+from golden.exports.ties import count_text, ties_of
 from golden.network import IntegerNetwork
-from golden.ties import FILE_NAME as TIES_FILE
-from golden.ties import count_text, ties_of
 from quant_models.checkpoint import Checkpoint, load_checkpoint
 from quant_models.evaluation import Verifier
 from quant_models.exactness import FLOAT32_EXACT, exactness_text

@@ -16,8 +16,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from golden import reference
-from golden.c_header import weight_header
-from golden.c_header_reader import parse_header
+from golden.c.header import weight_header
+from golden.c.header_reader import parse_header
 from golden.comparison import compare
 from golden.network import IntegerNetwork
 from scripts.console.command_line import Parser, run_command

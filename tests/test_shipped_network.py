@@ -19,14 +19,14 @@ from dataflow.proof.witness_vectors import witness_cases, witness_text
 from dataflow.ranges.intervals import constant_ranges, element_bounds, interval_bounds
 from dataflow.ranges.observed import observe
 from golden import reference
-from golden.c_header import weight_header
-from golden.c_header_reader import read_header
-from golden.cases import read_cases
-from golden.export import check_export
+from golden.c.header import weight_header
+from golden.c.header_reader import read_header
+from golden.exports.cases import read_cases
+from golden.exports.export import check_export
+from golden.exports.text_weights import read_weight_text
+from golden.exports.ties import find_ties
 from golden.network import IntegerNetwork
 from golden.nodes import DepthwiseConvolution
-from golden.text_weights import read_weight_text
-from golden.ties import find_ties
 from quant_models.checkpoint import load_checkpoint
 from quant_models.dataset import read_test_folder
 from quant_models.evaluation import Verifier

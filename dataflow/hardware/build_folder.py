@@ -12,7 +12,7 @@ from pathlib import Path
 from dataflow.hardware.accelerator import Accelerator
 from dataflow.hardware.rtl_parameters import HEADER_FILE, accelerator_header, memories
 from golden import files
-from golden.mem import check_memory, memory_text, read_memory
+from golden.exports.mem import check_memory, memory_text, read_memory
 from golden.network import IntegerNetwork
 
 NETWORK_FILE = "network.npz"

@@ -12,7 +12,7 @@ from dataflow.proof.proven_ranges import ProvenRanges, read_proven_ranges
 from dataflow.ranges.intervals import Ranges, interval_bounds
 from dataflow.ranges.observed import observe
 from golden import files
-from golden.cases import read_cases
+from golden.exports.cases import read_cases
 from golden.network import IntegerNetwork
 
 PROVEN, INTERVAL, OBSERVED = "proven", "interval", "observed"

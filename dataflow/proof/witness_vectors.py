@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from dataflow.proof.proven_ranges import ProvenEnd, ProvenRanges
 from golden import reference
-from golden.cases import Cases
+from golden.exports.cases import Cases
 from golden.network import IntegerNetwork
 
 COLUMNS = (

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from golden import reference
 from golden.comparison import compare, comparing
-from golden.evidence import Rung
+from golden.exports.evidence import Rung
 from golden.importers.tflite_network import ImportedNetwork
 from golden.network import INPUT_NAME
 from scripts.runtimes import litert, tflite_micro

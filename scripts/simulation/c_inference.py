@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from golden import files, reference
-from golden.c_header import weight_header
-from golden.c_program import inference_program, value_bits
+from golden.c.header import weight_header
+from golden.c.program import inference_program, value_bits
 from golden.network import INPUT_NAME, IntegerNetwork
 from golden.reference import Integers
 

@@ -27,7 +27,7 @@ from dataflow.hardware.rtl_parameters import (
 )
 from dataflow.ranges.intervals import Ranges
 from golden import files
-from golden.mem import memory_text
+from golden.exports.mem import memory_text
 from golden.network import IntegerNetwork
 from scripts.console.places import REPOSITORY, RTL_FOLDER
 

@@ -15,7 +15,7 @@ import quant_test
 from dataflow.ranges.intervals import magnitude_bound
 from golden import reference
 from golden.archive import write_archive
-from golden.export import check_export
+from golden.exports.export import check_export
 from golden.network import IntegerNetwork
 from quant_models.checkpoint import Checkpoint, load_checkpoint
 from quant_models.evaluation import Verifier

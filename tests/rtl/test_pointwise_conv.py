@@ -17,7 +17,7 @@ import pytest
 
 from dataflow.hardware.rtl_parameters import pointwise_layer, pointwise_parameters
 from golden import reference
-from golden.cases import read_cases
+from golden.exports.cases import read_cases
 from golden.network import IntegerNetwork
 from golden.nodes import Convolution, DepthwiseConvolution
 from golden.reference import Integers

@@ -26,8 +26,8 @@ from dataflow.proof.range_prover import Budget, prove_ranges
 from dataflow.proof.range_store import choose_ranges, require_proven_ranges
 from dataflow.ranges.intervals import ChannelRange, Ranges
 from golden import reference
-from golden.cases import read_cases
 from golden.comparison import Mismatch
+from golden.exports.cases import read_cases
 from golden.integer_math import signed_bits
 from golden.network import IntegerNetwork
 from golden.nodes import ShiftRelu, WeightedNode

@@ -22,7 +22,7 @@ from dataflow.ranges.intervals import interval_bounds
 from dataflow.widths.published_formulas import FORMULAS
 from dataflow.widths.width_report import report
 from golden import reference
-from golden.cases import make_cases, read_cases
+from golden.exports.cases import make_cases, read_cases
 from golden.network import IntegerNetwork
 from quant_models.audio import read_clip
 from quant_models.features import fingerprints

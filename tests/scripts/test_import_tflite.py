@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from golden import reference
-from golden.cases import read_cases
-from golden.export import check_export
+from golden.exports.cases import read_cases
+from golden.exports.export import check_export
 from golden.network import IntegerNetwork
 from scripts import import_tflite
 from scripts.console.command_line import run_command

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from golden import files
-from golden.cases import make_cases
 from golden.comparison import Mismatch
+from golden.exports.cases import make_cases
 from golden.network import IntegerNetwork
 from scripts import benchmark, demo, simulate_pointwise, synthesise
 from scripts.console.command_line import run_command

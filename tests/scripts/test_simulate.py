@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from golden import files
-from golden.cases import make_cases
+from golden.exports.cases import make_cases
 from scripts.console.places import RTL_FOLDER
 from scripts.simulation.accelerator_simulation import AcceleratorSimulator
 from tests.accelerators import small_accelerator, small_networks

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from golden import files
-from golden.cases import make_cases
+from golden.exports.cases import make_cases
 from tests.networks import random_fingerprints, random_network
 from tests.repository import REPOSITORY
 

@@ -15,7 +15,7 @@ import pytest
 from dataflow.hardware.accelerator import FAST, SMALL, Accelerator, Configuration
 from golden import files, reference
 from golden.comparison import Mismatch
-from golden.ties import find_ties
+from golden.exports.ties import find_ties
 from quant_models.checkpoint import Checkpoint
 from quant_models.evaluation import Verifier
 from quant_models.model_size import ModelSize

@@ -33,7 +33,7 @@ from dataflow.hardware.accelerator import (
 )
 from dataflow.hardware.accelerator_schedule import Schedule, predict
 from dataflow.hardware.rtl_parameters import memories, module_parameters
-from golden.mem import memory_text
+from golden.exports.mem import memory_text
 from golden.network import IntegerNetwork
 from tests.networks import random_network
 

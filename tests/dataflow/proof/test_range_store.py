@@ -21,7 +21,7 @@ from dataflow.proof.range_store import (
 from dataflow.ranges.intervals import Ranges, interval_bounds
 from dataflow.ranges.observed import observe
 from golden import files
-from golden.cases import make_cases
+from golden.exports.cases import make_cases
 from tests.accelerators import small_networks
 from tests.networks import random_fingerprints, random_network
 from tests.witnessed import witnessed_ranges

@@ -9,7 +9,7 @@ from dataflow.proof.proven_ranges import ProvenRanges
 from dataflow.proof.witness_vectors import COLUMNS, witness_cases, witness_text
 from dataflow.ranges.intervals import interval_bounds
 from golden import reference
-from golden.cases import read_cases
+from golden.exports.cases import read_cases
 from golden.network import IntegerNetwork
 from tests.networks import random_fingerprints, random_network
 from tests.plain_loops import every_value

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from golden.cases import make_cases
+from golden.exports.cases import make_cases
 from golden.importers.network_inputs import random_inputs, read_inputs
 from golden.network import InputFormat, IntegerNetwork
 from golden.nodes import FullyConnected

@@ -10,9 +10,10 @@ import numpy.typing as npt
 import pytest
 
 from golden import reference
-from golden.c_loops import LOOPS
-from golden.c_program import inference_program, value_bits
+from golden.c.loops import LOOPS
+from golden.c.program import inference_program, value_bits
 from golden.comparison import compare
+from golden.exports.ties import find_ties
 from golden.network import INPUT_NAME, InputFormat, IntegerNetwork
 from golden.nodes import (
     INT32_MAX,
@@ -31,7 +32,6 @@ from golden.nodes import (
 )
 from golden.reference import Integers
 from golden.requantisation import ROUNDINGS
-from golden.ties import find_ties
 from scripts.simulation.c_inference import run_c
 from tests.graphs import graphs_with_inputs, random_inputs
 from tests.networks import (

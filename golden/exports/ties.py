@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from golden import reference
-from golden.cases import Cases, make_cases, read_cases
+from golden.exports.cases import Cases, make_cases, read_cases
 from golden.network import IntegerNetwork
 from golden.reference import Integers
 

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from golden.c_header_reader import read_header
-from golden.cases import read_cases
-from golden.dump import compare_dumps, dump_clip, read_dump
-from golden.export import Export, check_export, export_network, write_export
-from golden.extremes import read_extremes
+from golden.c.header_reader import read_header
+from golden.exports.cases import read_cases
+from golden.exports.dump import compare_dumps, dump_clip, read_dump
+from golden.exports.export import Export, check_export, export_network, write_export
+from golden.exports.extremes import read_extremes
+from golden.exports.text_weights import read_weight_text
 from golden.network import IntegerNetwork
-from golden.text_weights import read_weight_text
 from tests.networks import networks_with_fingerprints, random_fingerprints, random_network
 
 NETWORK = random_network(2, filters=3, outputs=2)

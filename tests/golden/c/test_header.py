@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 
 from golden.axes import array_axes, named_arrays
-from golden.c_header import weight_header
-from golden.c_header_reader import parse_header, read_header
+from golden.c.header import weight_header
+from golden.c.header_reader import parse_header, read_header
 from golden.network import INPUT_NAME, FeatureSettings, InputFormat, IntegerNetwork
 from golden.nodes import (
     NODE_KINDS,

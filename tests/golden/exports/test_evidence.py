@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from golden.comparison import Comparison
-from golden.evidence import Rung, evidence_bytes, json_bytes, package_versions
+from golden.exports.evidence import Rung, evidence_bytes, json_bytes, package_versions
 
 RUNG = Rung("golden.reference", "Keras", Comparison(3, {"fingerprint": 900, "conv_1": 8064}))
 ARTEFACTS = {"weights/weight.h": b"int", "weights/network.npz": b"npz"}

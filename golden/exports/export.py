@@ -16,13 +16,13 @@ from typing import Any
 import numpy.typing as npt
 
 from golden import files
-from golden.c_header import weight_header
-from golden.cases import make_cases
-from golden.dump import dump_clip, dump_text
-from golden.evidence import json_bytes, sha256
-from golden.extremes import extremes_text, measure_extremes
+from golden.c.header import weight_header
+from golden.exports.cases import make_cases
+from golden.exports.dump import dump_clip, dump_text
+from golden.exports.evidence import json_bytes, sha256
+from golden.exports.extremes import extremes_text, measure_extremes
+from golden.exports.text_weights import weight_text
 from golden.network import IntegerNetwork
-from golden.text_weights import weight_text
 
 MANIFEST = "manifest.json"
 DUMPED_CLIPS = (0, 1, 2)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from golden.axes import array_axes
-from golden.mem import check_memory, memory_text, read_memory
+from golden.exports.mem import check_memory, memory_text, read_memory
 from golden.network import IntegerNetwork
 from tests.networks import random_network
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from golden import extremes as extremes_module
 from golden import reference
-from golden.extremes import extremes_text, measure_extremes, parse_extremes, read_extremes
+from golden.exports import extremes as extremes_module
+from golden.exports.extremes import extremes_text, measure_extremes, parse_extremes, read_extremes
 from golden.network import IntegerNetwork
 from tests.networks import networks_with_fingerprints, random_fingerprints, random_network
 

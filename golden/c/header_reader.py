@@ -1,6 +1,6 @@
 """`weight.h` read back: the network in a header's text, or where the text is none.
 
-A header is accepted only if the network in it would generate the same code (`golden.c_header`).
+A header is accepted only if the network in it would generate the same code (`golden.c.header`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from golden import files
 from golden.axes import layer_axes
-from golden.c_header import field_stem, macro_name, unquoted, weight_header
+from golden.c.header import field_stem, macro_name, unquoted, weight_header
 from golden.nested import Token, Tokens, read_nested
 from golden.network import FeatureSettings, InputFormat, IntegerNetwork
 from golden.nodes import LATER_FIELDS, NODE_KINDS, Node, Pair, Shape

@@ -2,7 +2,7 @@
 
 The program reads inputs (int8, in row-major order) from its standard input and writes every layer
 of each to its standard output, in the order of the network, and the index of the largest logit.
-Each layer is a call of a plain loop (`golden.c_loops`), whose sizes are the header's macros;
+Each layer is a call of a plain loop (`golden.c.loops`), whose sizes are the header's macros;
 nothing is typed in twice. Values are int32 where every sum is sure to fit, otherwise int64
 (`value_bits`).
 """
@@ -12,8 +12,8 @@ from __future__ import annotations
 import textwrap
 
 from golden.axes import layer_axes
-from golden.c_header import layer_macros, layer_stem, macro_name
-from golden.c_loops import LOOPS
+from golden.c.header import layer_macros, layer_stem, macro_name
+from golden.c.loops import LOOPS
 from golden.network import INPUT_NAME, IntegerNetwork
 from golden.nodes import (
     Add,

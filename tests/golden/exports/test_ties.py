@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from golden import files, ties
-from golden.cases import Cases, make_cases
+from golden import files
+from golden.exports import ties
+from golden.exports.cases import Cases, make_cases
+from golden.exports.ties import count_text, find_ties, has_tie, ties_of
 from golden.network import IntegerNetwork
-from golden.ties import count_text, find_ties, has_tie, ties_of
 from tests.networks import random_fingerprints, random_network, tying_network
 
 NETWORK = tying_network()

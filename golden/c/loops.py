@@ -1,6 +1,6 @@
 """The C99 functions of the program, one plain loop nest a node kind.
 
-They share `value_t` (every sum fits), `shape_t` and `window_t` of `golden.c_program`, and keep to
+They share `value_t` (every sum fits), `shape_t` and `window_t` of `golden.c.program`, and keep to
 what the standard defines: nothing negative is shifted to the right, nothing overflows.
 """
 

@@ -1,6 +1,6 @@
 """`weight.h`: a network as C99 macros and constant arrays.
 
-The header carries everything that an `IntegerNetwork` holds; `golden.c_header_reader` leads back,
+The header carries everything that an `IntegerNetwork` holds; `golden.c.header_reader` leads back,
 and header -> network -> header is the identity. It also carries what follows from the network:
 output shapes, padding in numbers. What has its default value is left out where networks of the
 first format did not have it.

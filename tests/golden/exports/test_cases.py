@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from golden import archive, reference
-from golden.cases import KIND, Cases, make_cases, read_cases
+from golden.exports.cases import KIND, Cases, make_cases, read_cases
 from golden.network import INPUT_NAME, InputFormat, IntegerNetwork
 from golden.nodes import FullyConnected
 from tests.networks import random_fingerprints, random_network

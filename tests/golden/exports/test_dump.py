@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from golden import reference
 from golden.comparison import Mismatch
-from golden.dump import (
+from golden.exports.dump import (
     READ_WITH_NUMPY,
     Dump,
     compare_dumps,

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 
 from golden.axes import named_arrays
+from golden.exports.text_weights import parse_weight_text, read_weight_text, weight_text
 from golden.network import INPUT_NAME, IntegerNetwork
 from golden.nodes import DepthwiseConvolution, FullyConnected, Requantise, ShiftRelu
-from golden.text_weights import parse_weight_text, read_weight_text, weight_text
 from tests.graphs import graphs
 from tests.networks import networks, random_network
 
