@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from golden.nodes import Shape
+from golden.windows import Shape
 
 # No leading zeros: C would take 010 for eight.
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,18})")

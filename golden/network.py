@@ -29,13 +29,13 @@ from golden.nodes import (
     KeepsValues,
     Node,
     Requantise,
-    Shape,
     WeightedNode,
     arrays_of,
     check_shape,
     checked_node,
     plain_fields,
 )
+from golden.windows import Shape
 
 KIND = "integer network"
 INPUT_NAME = "fingerprint"

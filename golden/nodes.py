@@ -21,61 +21,10 @@ import numpy.typing as npt
 from golden import archive
 from golden.integer_math import WEIGHT_BITS, signed_limits
 from golden.requantisation import FRACTION_BITS, MAX_EXPONENT, MIN_EXPONENT, ROUNDINGS
+from golden.windows import Pair, Shape, Windows
 
 INT32_MIN, INT32_MAX = signed_limits(32)
 _MAX_SHIFT = 31
-
-Shape = tuple[int, ...]
-Pair = tuple[int, int]
-
-
-@dataclass(frozen=True)
-class Windows:
-    """How windows lie on a feature map, each pair `(time, coefficient)`.
-
-    `kernel` counts the elements of a window along each axis, `dilation` apart from one another.
-    """
-
-    kernel: Shape
-    stride: Pair
-    padding: str
-    dilation: Pair = (1, 1)
-
-    @property
-    def extent(self) -> Pair:
-        """Rows and columns from the first to the last element of a window, both included."""
-        rows, columns = (
-            (count - 1) * apart + 1 for count, apart in zip(self.kernel, self.dilation, strict=True)
-        )
-        return rows, columns
-
-    def grid(self, shape: Shape) -> Pair:
-        """Number of positions (TensorFlow's VALID and SAME rules); below 1 if none fits."""
-        rows, columns = (
-            -(-size // step) if self.padding == "SAME" else (size - extent) // step + 1
-            for size, extent, step in zip(shape, self.extent, self.stride, strict=False)
-        )
-        return rows, columns
-
-    def padding_of(self, shape: Shape) -> tuple[Pair, Pair]:
-        """Rows before and after a map, then columns, by which the windows reach beyond it."""
-        if self.padding == "VALID":
-            return (0, 0), (0, 0)
-        rows, columns = (
-            same_padding(size, extent, step)
-            for size, extent, step in zip(shape, self.extent, self.stride, strict=False)
-        )
-        return rows, columns
-
-
-def same_padding(size: int, kernel: int, step: int) -> Pair:
-    """Return the zeros before and after an axis under TensorFlow's SAME rule.
-
-    >>> same_padding(14, 3, 1), same_padding(30, 4, 2), same_padding(5, 2, 1)
-    ((1, 1), (1, 1), (0, 1))
-    """
-    total = max((-(-size // step) - 1) * step + kernel - size, 0)
-    return total // 2, total - total // 2
 
 
 @dataclass(frozen=True)
@@ -226,8 +175,8 @@ class Requantise(_OneInput):
     """Scale sums down to a few bits: `multipliers * 2^(exponents - 31)`, rounded and clamped.
 
     `q = clamp(round(value * 2^left_shift * multiplier * 2^(exponent - 31)) + zero_point)` lies in
-    `low..high`; the node's value is `q - zero_point`. One multiplier (int32, 0 or 2^30 and up) and
-    one exponent (int8) for all channels, or one for each. `rounding` is one of
+    `low..high`; the node's value is `q - zero_point`. One multiplier (int32, 0 and up) and one
+    exponent (int8, -31..30) for all channels, or one for each. `rounding` is one of
     `golden.requantisation.ROUNDINGS`.
     """
 
@@ -450,8 +399,6 @@ NODE_KINDS: Mapping[str, type[Node]] = {
         *(Pad, Reshape),
     )
 }
-
-
 # Fields that networks of the first format did not have; at their defaults they are not stored.
 LATER_FIELDS = frozenset({"biases", "dilation", "weight_bits"})
 

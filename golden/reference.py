@@ -27,12 +27,11 @@ from golden.nodes import (
     Pad,
     Requantise,
     Reshape,
-    Shape,
     ShiftRelu,
     WeightedNode,
-    Windows,
 )
 from golden.requantisation import divide_rounding_away, requantise
+from golden.windows import Shape, Windows
 
 Integers = npt.NDArray[np.int64]
 _LOWEST = np.iinfo(np.int64).min

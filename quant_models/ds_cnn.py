@@ -24,8 +24,8 @@ from golden.nodes import (
     Node,
     ShiftRelu,
     WeightedNode,
-    same_padding,
 )
+from golden.windows import same_padding
 from quant_models.model_size import FC1, FC1_BIASES, Block, Layer, ModelSize
 from quant_models.quantizers import (
     WEIGHT_STEPS,

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from golden.network import FeatureSettings
-from golden.nodes import Windows
+from golden.windows import Windows
 
 CONV_1 = "DS-CNN/conv_1/weights"
 FC1 = "DS-CNN/fc1/weights"

@@ -30,13 +30,12 @@ from golden.nodes import (
     MaxPool,
     Node,
     Pad,
-    Pair,
     Requantise,
     Reshape,
-    Shape,
     ShiftRelu,
 )
 from golden.requantisation import ROUNDINGS
+from golden.windows import Pair, Shape
 from tests.networks import features_for, label_names
 
 MOST_ELEMENTS = 160  # of a feature map

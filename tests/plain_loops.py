@@ -29,10 +29,10 @@ from golden.nodes import (
     Pad,
     Requantise,
     Reshape,
-    Shape,
     ShiftRelu,
     WeightedNode,
 )
+from golden.windows import Shape
 
 Values = dict[tuple[int, ...], int]  # a feature map: (time, coefficient, channel) -> value
 Signals = dict[str, dict[int, list[int]]]  # name of the signal -> channel -> every value it takes

@@ -22,8 +22,8 @@ from golden.nodes import (
     Node,
     ShiftRelu,
     WeightedNode,
-    same_padding,
 )
+from golden.windows import same_padding
 
 NodeKind = TypeVar("NodeKind", bound=Node)
 

@@ -27,9 +27,9 @@ from golden.nodes import (
     Reshape,
     ShiftRelu,
     WeightedNode,
-    Windows,
 )
 from golden.reference import Integers
+from golden.windows import Windows
 
 Index = tuple[int, ...]
 

@@ -28,10 +28,10 @@ from golden.nodes import (
     MaxPool,
     Node,
     Requantise,
-    Shape,
     arrays_of,
     plain_fields,
 )
+from golden.windows import Shape
 
 _BANNER = """\
 /* Weights of one keyword-spotting network. Generated: do not edit, the digest would not match.

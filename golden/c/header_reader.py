@@ -20,7 +20,8 @@ from golden.axes import layer_axes
 from golden.c.header import field_stem, macro_name, unquoted, weight_header
 from golden.nested import Token, Tokens, read_nested
 from golden.network import FeatureSettings, InputFormat, IntegerNetwork
-from golden.nodes import LATER_FIELDS, NODE_KINDS, Node, Pair, Shape
+from golden.nodes import LATER_FIELDS, NODE_KINDS, Node
+from golden.windows import Pair, Shape
 
 _C_TYPES: dict[str, type[np.signedinteger[Any]]] = {"int8_t": np.int8, "int32_t": np.int32}
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)

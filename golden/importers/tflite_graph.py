@@ -15,8 +15,9 @@ import numpy.typing as npt
 
 from golden.importers.tflite_file import NO_TENSOR, Operator, Tensor, TfliteModel
 from golden.network import INPUT_NAME
-from golden.nodes import Node, Requantise, Reshape, Shape, checked_node
+from golden.nodes import Node, Requantise, Reshape, checked_node
 from golden.requantisation import fixed_points
+from golden.windows import Shape
 
 WEIGHT_BITS = 8
 LOW, HIGH = -128, 127

@@ -18,7 +18,8 @@ from golden.importers.tflite_graph import HIGH, LOW, TfliteGraph
 from golden.importers.tflite_labels import labels_of
 from golden.importers.tflite_operators import OPERATORS, RESHAPING
 from golden.network import InputFormat, IntegerNetwork
-from golden.nodes import Reshape, Shape
+from golden.nodes import Reshape
+from golden.windows import Shape
 
 UNSIGNED_OFFSET = 128  # of uint8 values over the same ones as int8
 ORDER_KEEPING = ("SOFTMAX", "DEQUANTIZE")

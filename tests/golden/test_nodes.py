@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -21,9 +20,7 @@ from golden.nodes import (
     Pad,
     Requantise,
     Reshape,
-    Windows,
     checked_node,
-    same_padding,
 )
 from golden.reference import Integers
 
@@ -32,18 +29,6 @@ HALF = {"multipliers": np.array([2**30]), "exponents": np.array([0]), "rounding"
 
 def weights(*shape: int) -> np.ndarray:
     return np.ones(shape, np.int8)
-
-
-@pytest.mark.parametrize(
-    ("size", "kernel", "step"), list(product(range(1, 9), range(1, 6), range(1, 4)))
-)
-def test_same_padding_centres_the_windows_with_the_odd_zero_behind(
-    size: int, kernel: int, step: int
-) -> None:
-    before, after = same_padding(size, kernel, step)
-    windows = -(-size // step)
-    needed = max((windows - 1) * step + kernel - size, 0)
-    assert (before + after, after - before) == (needed, needed % 2)
 
 
 @pytest.mark.parametrize(
@@ -167,12 +152,6 @@ def test_no_value_goes_beyond_the_reach(node: Node, sign: int) -> None:
     inputs = [values] * len(node.sources)
     largest = int(np.abs(reference.compute(node, *inputs)).max())
     assert largest <= node.reach([201] * len(inputs), [(6, 5, 4)] * len(inputs))
-
-
-def test_windows_reach_as_far_as_dilation_takes_them() -> None:
-    lie = Windows((3, 2), (1, 1), "SAME", (2, 3))
-    assert lie.extent == (5, 4)
-    assert lie.padding_of((9, 8, 1)) == ((2, 2), (1, 2))
 
 
 @pytest.mark.parametrize(

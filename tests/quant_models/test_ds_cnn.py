@@ -17,7 +17,8 @@ from dataflow.ranges.intervals import magnitude_bound
 from golden import reference
 from golden.comparison import compare
 from golden.network import INPUT_NAME, FeatureSettings, IntegerNetwork
-from golden.nodes import FullyConnected, ShiftRelu, Windows
+from golden.nodes import FullyConnected, ShiftRelu
+from golden.windows import Windows
 from quant_models.ds_cnn import DsCnn, Parameters, integer_network, model_of
 from quant_models.exactness import FLOAT32_EXACT, check_sums
 from quant_models.model_size import (
