@@ -223,13 +223,16 @@ class IntegerNetwork:
     def magnitudes(self) -> Mapping[str, int]:
         """A bound on the absolute value of all that each node computes, sums in any order included.
 
-        Coarse: it takes every input of a node to be as large as the largest can be.
+        Coarse: one range stands for all channels and positions of an input (`Node.reach`).
         """
-        reach = {INPUT_NAME: max(map(abs, self.input_format.value_range))}
+        reach = {INPUT_NAME: self.input_format.value_range}
+        magnitudes = {INPUT_NAME: max(map(abs, reach[INPUT_NAME]))}
         for node in self.nodes:
-            magnitudes = [reach[source] for source in node.sources]
-            reach[node.name] = node.reach(magnitudes, [self.shapes[name] for name in node.sources])
-        return reach
+            ranges = [reach[source] for source in node.sources]
+            shapes = [self.shapes[source] for source in node.sources]
+            reach[node.name] = node.reach(ranges, shapes)
+            magnitudes[node.name] = node.largest(ranges, shapes)
+        return magnitudes
 
     @cached_property
     def multiplications(self) -> Mapping[str, int]:

@@ -47,12 +47,17 @@ class Node:
         """Return the shape that this node makes of its inputs' shapes; ValueError if it cannot."""
         raise NotImplementedError
 
-    def reach(self, magnitudes: Sequence[int], shapes: Sequence[Shape]) -> int:
-        """Bound the absolute value of all that the node computes, sums in any order included.
+    def reach(self, ranges: Sequence[Pair], shapes: Sequence[Shape]) -> Pair:
+        """Bound the node's values, and on the way to them sums in any order; 0 lies within.
 
-        `magnitudes` bound the inputs, which are of `shapes`.
+        `ranges` bound the inputs, which are of `shapes`, in the same way. Coarse: one range stands
+        for all channels and positions. `dataflow.ranges.intervals` is finer.
         """
-        return max(magnitudes)
+        return min(low for low, _ in ranges), max(high for _, high in ranges)
+
+    def largest(self, ranges: Sequence[Pair], shapes: Sequence[Shape]) -> int:
+        """Bound the absolute value of all that the node computes."""
+        return max(map(abs, self.reach(ranges, shapes)))
 
 
 @dataclass(frozen=True)
@@ -90,8 +95,8 @@ class Convolution(_OneInput):
         _expect_match(self, "input channels", shapes[0][2], self.weights.shape[3])
         return (*_grid(self, self.windows, shapes[0]), self.weights.shape[0])
 
-    def reach(self, magnitudes: Sequence[int], shapes: Sequence[Shape]) -> int:
-        return _reach_of_sums(self, magnitudes[0])
+    def reach(self, ranges: Sequence[Pair], shapes: Sequence[Shape]) -> Pair:
+        return _reach_of_sums(self, ranges[0])
 
 
 @dataclass(frozen=True)
@@ -128,8 +133,8 @@ class DepthwiseConvolution(_OneInput):
             )
         return (*_grid(self, self.windows, shapes[0]), self.weights.shape[0])
 
-    def reach(self, magnitudes: Sequence[int], shapes: Sequence[Shape]) -> int:
-        return _reach_of_sums(self, magnitudes[0])
+    def reach(self, ranges: Sequence[Pair], shapes: Sequence[Shape]) -> Pair:
+        return _reach_of_sums(self, ranges[0])
 
 
 @dataclass(frozen=True)
@@ -148,8 +153,8 @@ class FullyConnected(_OneInput):
         _expect_match(self, "inputs", int(np.prod(shapes[0])), self.weights.shape[1])
         return (self.weights.shape[0],)
 
-    def reach(self, magnitudes: Sequence[int], shapes: Sequence[Shape]) -> int:
-        return _reach_of_sums(self, magnitudes[0])
+    def reach(self, ranges: Sequence[Pair], shapes: Sequence[Shape]) -> Pair:
+        return _reach_of_sums(self, ranges[0])
 
 
 @dataclass(frozen=True)
@@ -166,8 +171,8 @@ class ShiftRelu(_OneInput):
     def output_shape(self, *shapes: Shape) -> Shape:
         return shapes[0]
 
-    def reach(self, magnitudes: Sequence[int], shapes: Sequence[Shape]) -> int:
-        return magnitudes[0] >> self.shift
+    def reach(self, ranges: Sequence[Pair], shapes: Sequence[Shape]) -> Pair:
+        return 0, ranges[0][1] >> self.shift
 
 
 @dataclass(frozen=True)
@@ -221,19 +226,19 @@ class Requantise(_OneInput):
             )
         return shapes[0]
 
-    def reach(self, magnitudes: Sequence[int], shapes: Sequence[Shape]) -> int:
-        largest = magnitudes[0] << self.left_shift
-        widest = largest << max(int(self.exponents.max()), 0)
+    def reach(self, ranges: Sequence[Pair], shapes: Sequence[Shape]) -> Pair:
+        low, high = (end << self.left_shift for end in ranges[0])
+        widest = max(-low, high) << max(int(self.exponents.max()), 0)
         if widest > INT32_MAX:
             raise ValueError(
                 f"{self.name}: expected values that fit 32 bits before the multiplication, "
                 f"they may reach {widest}"
             )
         pairs = zip(self.multipliers.tolist(), self.exponents.tolist(), strict=True)
-        scaled: int = max(
-            (largest * factor >> (FRACTION_BITS - exponent)) + 1 for factor, exponent in pairs
-        )
-        return min(max(map(abs, self.value_range)), scaled + abs(self.zero_point))
+        shifts = [(factor, FRACTION_BITS - exponent) for factor, exponent in pairs]
+        scaled_low = -max(-low * factor >> shift for factor, shift in shifts) - 1
+        scaled_high = max(high * factor >> shift for factor, shift in shifts) + 1
+        return max(self.value_range[0], scaled_low), min(self.value_range[1], scaled_high)
 
 
 @dataclass(frozen=True)
@@ -257,8 +262,8 @@ class Add(Node):
             raise ValueError(f"{self.name}: expected inputs of one shape, got {shapes}")
         return shapes[0]
 
-    def reach(self, magnitudes: Sequence[int], shapes: Sequence[Shape]) -> int:
-        return sum(magnitudes)
+    def reach(self, ranges: Sequence[Pair], shapes: Sequence[Shape]) -> Pair:
+        return sum(low for low, _ in ranges), sum(high for _, high in ranges)
 
 
 @dataclass(frozen=True)
@@ -311,9 +316,10 @@ class AveragePool(_OneInput):
         _expect_axes(self, shapes[0], 3)
         return (*_grid(self, self.windows, shapes[0]), shapes[0][2])
 
-    def reach(self, magnitudes: Sequence[int], shapes: Sequence[Shape]) -> int:
+    def largest(self, ranges: Sequence[Pair], shapes: Sequence[Shape]) -> int:
         count = self.window[0] * self.window[1]
-        return (magnitudes[0] + abs(self.zero_point)) * count + count // 2  # the half rounds
+        q = max(map(abs, ranges[0])) + abs(self.zero_point)
+        return q * count + count // 2  # the half rounds
 
 
 @dataclass(frozen=True)
@@ -337,8 +343,9 @@ class GlobalSumPool(_OneInput):
         _expect_axes(self, shapes[0], 3)
         return (1, 1, shapes[0][2])
 
-    def reach(self, magnitudes: Sequence[int], shapes: Sequence[Shape]) -> int:
-        return magnitudes[0] * shapes[0][0] * shapes[0][1]
+    def reach(self, ranges: Sequence[Pair], shapes: Sequence[Shape]) -> Pair:
+        count = shapes[0][0] * shapes[0][1]
+        return ranges[0][0] * count, ranges[0][1] * count
 
 
 @dataclass(frozen=True)
@@ -456,11 +463,17 @@ def _with_arrays(node: WeightedNode, axes: int) -> Node:
     return replace(node, weights=weights, biases=biases)
 
 
-def _reach_of_sums(node: WeightedNode, magnitude: int) -> int:
-    weights = np.abs(node.weights.astype(np.int64))
-    sums = weights.reshape(len(weights), -1).sum(axis=1)
-    bias = 0 if node.biases is None else int(np.abs(node.biases.astype(np.int64)).max())
-    return int(sums.max()) * magnitude + bias
+def _reach_of_sums(node: WeightedNode, inputs: Pair) -> Pair:
+    weights = node.weights.reshape(len(node.weights), -1).astype(np.int64)
+    rising = weights.clip(min=0).sum(axis=1).tolist()
+    falling = weights.clip(max=0).sum(axis=1).tolist()
+    biases = [0] * len(weights) if node.biases is None else node.biases.tolist()
+    low, high = inputs
+    sums = list(zip(rising, falling, biases, strict=True))
+    return (
+        min(up * low + down * high + min(bias, 0) for up, down, bias in sums),
+        max(up * high + down * low + max(bias, 0) for up, down, bias in sums),
+    )
 
 
 def _check_window(node: Convolution | DepthwiseConvolution | PoolNode) -> None:

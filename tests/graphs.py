@@ -107,6 +107,7 @@ class _Builder:
         self.nodes: list[Node] = []
         shape = (*self.input_shape, 1) if axes == 2 else self.input_shape
         self.shapes: dict[str, Shape] = {INPUT_NAME: shape}
+        self.reaches = {INPUT_NAME: self.input_format.value_range}
         self.magnitudes = {INPUT_NAME: max(map(abs, self.input_format.value_range))}
 
     def happens(self, probability: float) -> bool:
@@ -133,9 +134,9 @@ class _Builder:
         self.nodes.append(node)
         shapes = [self.shapes[source] for source in node.sources]
         self.shapes[node.name] = node.output_shape(*shapes)
-        self.magnitudes[node.name] = node.reach(
-            [self.magnitudes[source] for source in node.sources], shapes
-        )
+        ranges = [self.reaches[source] for source in node.sources]
+        self.reaches[node.name] = node.reach(ranges, shapes)
+        self.magnitudes[node.name] = node.largest(ranges, shapes)
 
     def name(self) -> str:
         if self.names and self.happens(0.5):

@@ -498,7 +498,14 @@ def test_no_value_is_larger_than_the_bound_of_its_node(
 
 
 def test_bound_of_a_node_is_reached_by_the_largest_inputs() -> None:
-    network = random_network(1, weights=(-32, -32), biases=(2**31 - 1, 2**31 - 1))
-    assert network.magnitudes["conv_1"] == 32 * 32 * 16
-    assert network.magnitudes["dw_conv_relu"] == (32 * 16 * 32 >> 3) * 9 * 32 >> 4
+    network = random_network(1, weights=(31, 31), biases=(2**31 - 1, 2**31 - 1))
+    assert network.magnitudes["conv_1"] == 31 * 32 * 16
+    assert network.magnitudes["dw_conv_relu"] == (31 * 31 * 16 >> 3) * 9 * 31 >> 4
     assert network.magnitudes["fc1"] > 2**31
+
+
+def test_bound_of_a_node_knows_that_nothing_is_negative_behind_a_relu() -> None:
+    network = random_network(1, weights=(-32, -32), biases=(-7, -7))
+    assert network.magnitudes["dw_conv"] == (32 * 32 * 16 >> 3) * 9 * 32
+    assert network.magnitudes["dw_conv_relu"] == 0
+    assert network.magnitudes["fc1"] == 7

@@ -129,9 +129,9 @@ def test_inputs_of_a_wrong_shape_are_refused(
 
 def test_values_of_32_bits_and_more_cannot_be_requantised() -> None:
     node = Requantise("x", "a", **HALF | {"exponents": np.array([2])}, left_shift=20)
-    assert node.reach([511], [(1,)]) == 128
+    assert node.reach([(-511, 0)], [(1,)]) == (-128, 1)
     with pytest.raises(ValueError, match=r"^x: expected values that fit 32 bits before the multip"):
-        node.reach([512], [(1,)])
+        node.reach([(-512, 0)], [(1,)])
 
 
 @pytest.mark.parametrize("sign", [-1, 1])
@@ -150,8 +150,10 @@ def test_values_of_32_bits_and_more_cannot_be_requantised() -> None:
 def test_no_value_goes_beyond_the_reach(node: Node, sign: int) -> None:
     values: Integers = np.full((1, 6, 5, 4), sign * 201)
     inputs = [values] * len(node.sources)
-    largest = int(np.abs(reference.compute(node, *inputs)).max())
-    assert largest <= node.reach([201] * len(inputs), [(6, 5, 4)] * len(inputs))
+    found = reference.compute(node, *inputs)
+    range_in = (min(sign * 201, 0), max(sign * 201, 0))
+    low, high = node.reach([range_in] * len(inputs), [(6, 5, 4)] * len(inputs))
+    assert low <= int(found.min()) and int(found.max()) <= high
 
 
 @pytest.mark.parametrize(
