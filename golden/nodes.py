@@ -10,6 +10,7 @@ Axis order: feature maps are `[time][coefficient][channel]`, weights `[out][kern
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -150,7 +151,7 @@ class FullyConnected(_OneInput):
         return _with_arrays(self, axes=2)
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        _expect_match(self, "inputs", int(np.prod(shapes[0])), self.weights.shape[1])
+        _expect_match(self, "inputs", math.prod(shapes[0]), self.weights.shape[1])
         return (self.weights.shape[0],)
 
     def reach(self, ranges: Sequence[Pair], shapes: Sequence[Shape]) -> Pair:
@@ -356,12 +357,8 @@ class Pad(_OneInput):
     kind: ClassVar[str] = "padding"
 
     def checked(self) -> Node:
-        try:
-            amounts = [number for pair in self.amounts for number in pair]
-            paired = all(len(pair) == 2 for pair in self.amounts)
-        except TypeError:
-            amounts, paired = [], False
-        if not paired or not all(type(number) is int and number >= 0 for number in amounts):
+        paired = isinstance(self.amounts, tuple) and all(map(_is_pair, self.amounts))
+        if not paired or not all(0 <= end <= INT32_MAX for pair in self.amounts for end in pair):
             raise ValueError(
                 f"{self.name}.amounts: expected pairs of integers of 0 or more, "
                 f"got {self.amounts!r}"
@@ -386,9 +383,9 @@ class Reshape(_OneInput):
         return self
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        if np.prod(self.shape) != np.prod(shapes[0]):
+        if math.prod(self.shape) != math.prod(shapes[0]):
             raise ValueError(
-                f"{self.name}.shape: expected {int(np.prod(shapes[0]))} elements as in "
+                f"{self.name}.shape: expected {math.prod(shapes[0])} elements as in "
                 f"{shapes[0]}, got {self.shape}"
             )
         return self.shape
@@ -485,8 +482,12 @@ def _check_window(node: Convolution | DepthwiseConvolution | PoolNode) -> None:
     else:
         pairs["dilation"] = node.dilation
     for field, pair in pairs.items():
-        if np.shape(pair) != (2,) or not all(type(step) is int and step > 0 for step in pair):
+        if not _is_pair(pair) or not all(0 < step <= INT32_MAX for step in pair):
             raise ValueError(f"{node.name}.{field}: expected two integers above 0, got {pair!r}")
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, tuple) and [type(number) for number in value] == [int, int]
 
 
 def _grid(node: Node, windows: Windows, shape: Shape) -> Pair:

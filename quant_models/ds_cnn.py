@@ -209,6 +209,10 @@ def _convolve(block: Block, values: Tensor, weights: Tensor) -> Tensor:
     stride, padding = block.stride, block.padding
     if block.depthwise:
         return ops.depthwise_conv(values, weights, strides=stride, padding=padding.lower())
+    if block.shape[:2] == (1, 1):
+        # TensorFlow 2.21 overruns memory in the gradient of such kernels with a stride, on CPUs and
+        # in batches of an odd size, so it is given the pixels that they see, and no stride.
+        values, stride = values[:, :: stride[0], :: stride[1]], (1, 1)
     if block.output_grid(values.shape[1:3])[1] == 1:
         # A map one coefficient wide: the stride along it is idle. TensorFlow 2.21 computes such
         # maps wrongly on CPUs (one input channel, batches, strides 1 and above 1), so it is given

@@ -9,6 +9,7 @@ import tflite
 _SCALES, _ZERO_POINTS = 8, 10  # places in the table of a tensor's quantisation
 _SHAPE, _TYPE, _BUFFER, _SIGNATURE = 4, 6, 8, 18  # in a tensor's
 _INPUTS = 6  # in an operator's
+_BETA = 4  # in a softmax's options
 _OLD_CODE, _NEW_CODE = 4, 10  # in an operator code's
 
 
@@ -67,6 +68,20 @@ def with_kind(content: bytes, kind: int, other: int) -> bytes:
                 offset = code._tab.Offset(field)
                 if offset:
                     content = _packed(content, code._tab.Pos + offset, form, other)
+    return content
+
+
+def with_beta(content: bytes, beta: float) -> bytes:
+    """Return the file with another factor in every softmax."""
+    graph = _graph(content)
+    for index in range(graph.OperatorsLength()):
+        operator = graph.Operators(index)
+        if operator.BuiltinOptionsType() == tflite.BuiltinOptions.SoftmaxOptions:
+            options = tflite.SoftmaxOptions()
+            union = operator.BuiltinOptions()
+            options.Init(union.Bytes, union.Pos)
+            offset = options._tab.Offset(_BETA)
+            content = _packed(content, options._tab.Pos + offset, "<f", beta)
     return content
 
 

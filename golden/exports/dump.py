@@ -15,6 +15,7 @@ from golden import files, reference
 from golden.archive import read_only
 from golden.axes import layer_axes
 from golden.comparison import Comparison, Layers, Mismatch, compare
+from golden.integer_math import signed_limits
 from golden.network import IntegerNetwork
 
 READ_WITH_NUMPY = """\
@@ -39,7 +40,8 @@ _CENTRED = """\
 # zero points: """
 _ZERO_POINTS = re.compile(r"# zero points: ((?:[a-z][a-z0-9_]* -?[0-9]{1,10}(?:, |$))+)")
 _TITLE = re.compile(r"# layer (\S+) shape ([1-9]\d*(?: [1-9]\d*)*) axes (\S+(?: \S+)*)")
-_INTEGER = re.compile(r"-?[0-9]{1,18}")
+_LOWEST, _HIGHEST = signed_limits(64)
+_INTEGER = re.compile(r"-?[0-9]{1,19}")
 _FACTS = {
     "network digest": "[0-9a-f]{64}",
     "clip": "[0-9]{1,9}",
@@ -182,7 +184,7 @@ def _parse_layer(source: str, number: int, lines: list[str]) -> tuple[str, npt.N
     values: list[int] = []
     for offset, line in enumerate(lines[1:], start=1):
         for text in line.split():
-            if not _INTEGER.fullmatch(text):
+            if not _INTEGER.fullmatch(text) or not _LOWEST <= int(text) <= _HIGHEST:
                 raise ValueError(
                     f"{source} line {number + offset}: expected an integer, got {text!r}"
                 )

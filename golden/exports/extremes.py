@@ -152,7 +152,7 @@ def _parse_table(text: str, source: str, columns: int) -> npt.NDArray[np.int64]:
         cells = line.split()
         if line.startswith("#"):
             continue
-        if len(cells) != columns or not all(re.fullmatch(r"-?\d{1,18}", cell) for cell in cells):
+        if len(cells) != columns or not all(re.fullmatch(r"-?\d{1,19}", cell) for cell in cells):
             raise ValueError(
                 f"{source} line {number}: expected {columns} integers, got {line[:40]!r}"
             )
@@ -161,7 +161,10 @@ def _parse_table(text: str, source: str, columns: int) -> npt.NDArray[np.int64]:
         raise ValueError(f"{source}: expected whole lines, found a truncated file")
     if not rows:
         raise ValueError(f"{source}: expected a row for each clip, found none")
-    return np.array(rows, np.int64)
+    try:
+        return np.array(rows, np.int64)
+    except OverflowError:
+        raise ValueError(f"{source}: expected integers of 64 bits") from None
 
 
 def _expect_same_text(source: str, found: str, expected: str) -> None:

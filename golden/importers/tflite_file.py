@@ -91,7 +91,14 @@ class AddOptions:
     activation: str
 
 
-Options = ConvolutionOptions | PoolOptions | DenseOptions | AddOptions
+@dataclass(frozen=True)
+class SoftmaxOptions:
+    """`beta` multiplies what the exponential is taken of."""
+
+    beta: float
+
+
+Options = ConvolutionOptions | PoolOptions | DenseOptions | AddOptions | SoftmaxOptions
 
 
 @dataclass(frozen=True)
@@ -308,6 +315,10 @@ def _add_options(table: Any) -> AddOptions:
     return AddOptions(_ACTIVATIONS[table.FusedActivationFunction()])
 
 
+def _softmax_options(table: Any) -> SoftmaxOptions:
+    return SoftmaxOptions(table.Beta())
+
+
 _OPTIONS: Mapping[str, tuple[type[Any], Callable[[Any], Options]]] = {
     "CONV_2D": (tflite.Conv2DOptions, _convolution_options),
     "DEPTHWISE_CONV_2D": (tflite.DepthwiseConv2DOptions, _convolution_options),
@@ -315,6 +326,7 @@ _OPTIONS: Mapping[str, tuple[type[Any], Callable[[Any], Options]]] = {
     "AVERAGE_POOL_2D": (tflite.Pool2DOptions, _pool_options),
     "FULLY_CONNECTED": (tflite.FullyConnectedOptions, _dense_options),
     "ADD": (tflite.AddOptions, _add_options),
+    "SOFTMAX": (tflite.SoftmaxOptions, _softmax_options),
 }
 
 

@@ -6,6 +6,7 @@ end SOFTMAX and DEQUANTIZE are left out: they keep the order of the logits, and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from golden.importers.tflite_file import Operator, TfliteModel
+from golden.importers.tflite_file import Operator, SoftmaxOptions, Tensor, TfliteModel
 from golden.importers.tflite_graph import HIGH, LOW, TfliteGraph
 from golden.importers.tflite_labels import labels_of
 from golden.importers.tflite_operators import OPERATORS, RESHAPING
@@ -75,6 +76,8 @@ def import_tflite(
     """
     entry = _entry(model)
     final, left_out = _final(model)
+    for index in (entry, final):
+        _expect_single(model.tensors[index])
     graph = TfliteGraph(model, entry, rounding)
     _, scale, zero_point = graph.activations(entry)
     for operator in _needed(model, entry, final):
@@ -128,6 +131,12 @@ def _entry(model: TfliteModel) -> int:
     return quantised
 
 
+def _expect_single(tensor: Tensor) -> None:
+    """Raise for a batch of several inputs or outputs."""
+    if len(tensor.shape) > 1 and tensor.shape[0] > 1:
+        raise ValueError(f"{tensor}: expected a batch of 1, got {tensor.shape}")
+
+
 def _final(model: TfliteModel) -> tuple[int, tuple[Operator, ...]]:
     """Return the tensor of the logits, and the operators behind it, which keep their order."""
     if len(model.outputs) != 1:
@@ -140,11 +149,25 @@ def _final(model: TfliteModel) -> tuple[int, tuple[Operator, ...]]:
             _expect_shifted(model, source, final)
         elif maker.kind not in ORDER_KEEPING:
             break
+        _expect_order_kept(maker, model.tensors[source])
         if maker in left_out:
             raise ValueError(f"{maker}: expected an output, found a circle")
         left_out.append(maker)
         final = source
     return final, tuple(reversed(left_out))
+
+
+def _expect_order_kept(operator: Operator, source: Tensor) -> None:
+    """Raise for a softmax that does not keep the order of the logits."""
+    options = operator.options
+    if not isinstance(options, SoftmaxOptions):
+        return
+    if math.prod(source.shape) != source.shape[-1]:
+        raise ValueError(
+            f"{operator}: expected one row of logits, whose order it keeps, got {source.shape}"
+        )
+    if not options.beta > 0:
+        raise ValueError(f"{operator}: expected a beta above 0, got {options.beta}")
 
 
 def _expect_shifted(model: TfliteModel, signed: int, unsigned: int) -> None:

@@ -93,7 +93,8 @@ def depthwise_convolution(graph: TfliteGraph, operator: Operator) -> None:
 def fully_connected(graph: TfliteGraph, operator: Operator) -> None:
     """A matrix product; over more values than it takes, one at each place: a convolution of 1x1.
 
-    LiteRT multiplies sums by their factor in float64 and rounds once, ties away from zero.
+    LiteRT multiplies sums by their factor in float64 and rounds once, ties away from zero. Its
+    factor is not cut to 31 bits: within 2^-24 of a tie that is none the two may part by 1.
     """
     options = operator.options
     assert isinstance(options, DenseOptions)
@@ -224,7 +225,10 @@ def _averaged_axes(graph: TfliteGraph, operator: Operator) -> tuple[int, int]:
     """Return from and up to which axis, the batch not counted, a mean goes."""
     data, tensor = graph.tensor(operator.inputs[0]), graph.tensor(operator.inputs[1])
     shape, rank = graph.shape(operator.inputs[0]), len(data.shape)
-    axes = {int(axis) % rank for axis in expect_constant(tensor, "int32", "int64").ravel()}
+    given = expect_constant(tensor, "int32", "int64").ravel().tolist()
+    if not all(-rank <= axis < rank for axis in given):
+        raise ValueError(f"{tensor}: expected axes of {data.shape}, got {given}")
+    axes = {axis % rank for axis in given}
     places = {axis - (rank - len(shape)) for axis in axes if data.shape[axis] > 1}
     first, last = min(places, default=0), max(places, default=-1) + 1
     if first < 0 or any(shape[place] > 1 for place in set(range(first, last)) - places):

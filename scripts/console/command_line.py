@@ -48,7 +48,7 @@ def run_command(main: Callable[[], None]) -> None:
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         raise SystemExit(141) from None  # as a shell reports SIGPIPE
-    except (Mismatch, ValueError, TypeError, OSError) as error:
+    except (Mismatch, ValueError, TypeError, OSError, MemoryError) as error:
         sys.stdout.flush()
         what, status = ("MISMATCH", 1) if isinstance(error, Mismatch) else ("error", 2)
         print(f"{what}: {_one_line(error)}", file=sys.stderr)

@@ -65,6 +65,12 @@ def weights(*shape: int) -> np.ndarray:
          "x.amounts: expected pairs of integers of 0 or more, got ((1, 1), (0, -1))"),
         (Pad("x", "a", 3),  # type: ignore[arg-type]
          "x.amounts: expected pairs of integers of 0 or more, got 3"),
+        (Pad("x", "a", ([1, 1], (0, 0))),  # type: ignore[arg-type]
+         "x.amounts: expected pairs of integers of 0 or more, got ([1, 1], (0, 0))"),
+        (MaxPool("x", "a", [2, 2]),  # type: ignore[arg-type]
+         "x.window: expected two integers above 0, got [2, 2]"),
+        (MaxPool("x", "a", (2, 2**31)),
+         "x.window: expected two integers above 0, got (2, 2147483648)"),
         (Reshape("x", "a", (2, 0)), "x.shape: expected one to three integers above 0, got (2, 0)"),
     ],
 )  # fmt: skip
@@ -115,6 +121,8 @@ def test_shapes_follow_from_the_inputs(
         (GlobalSumPool("x", "a"), [(24,)], "x: expected an input of 3 axes, got shape (24,)"),
         (Pad("x", "a", ((1, 1),)), [(9, 8, 4)],
          "x: expected an input of 1 axes, got shape (9, 8, 4)"),
+        (Reshape("x", "a", (4, 2**62 + 1, 1)), [(2, 2, 1)],
+         f"x.shape: expected 4 elements as in (2, 2, 1), got (4, {2**62 + 1}, 1)"),
         (Reshape("x", "a", (5, 5)), [(2, 3, 4)],
          "x.shape: expected 24 elements as in (2, 3, 4), got (5, 5)"),
     ],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -31,6 +33,7 @@ from quant_models.model_size import (
 from scripts.simulation.c_inference import run_c
 from tests.checkpoints import SMALL, random_checkpoint, random_parameters
 from tests.networks import LABELS, features_for, label_names, random_fingerprints
+from tests.repository import REPOSITORY
 
 DEFAULT = ModelSize.parse(DEFAULT_MODEL_SIZE_INFO)
 DEEP = ModelSize.parse((5, 64, 10, 4, 2, 2, *4 * (64, 3, 3, 1, 1)), (5, 6, 7, 6, 7, 6, 7, 6, 7))
@@ -249,6 +252,25 @@ def test_a_map_one_coefficient_wide_agrees(
     parameters = random_parameters(0, size, 4)
     network = integer_network(size, parameters, LABELS, features_for((6, width)))
     assert_layers_agree(size, parameters, network, random_fingerprints(0, 4, (6, width)))
+
+
+STRIDED_GRADIENT = """
+import scripts.console.quiet_tensorflow
+import numpy as np, tensorflow as tf
+from quant_models.ds_cnn import DsCnn
+from quant_models.model_size import ModelSize
+model = DsCnn(ModelSize.parse([1, 8, 1, 1, 1, 2], [3]), 4)
+for _ in range(40):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(model(np.ones((99, 30, 10), np.float32)))
+    tape.gradient(loss, model.trainable_weights)
+"""
+
+
+def test_a_kernel_of_one_element_with_a_stride_is_trained_in_odd_batches() -> None:
+    """In a process of its own: TensorFlow's own gradient overruns memory there."""
+    command = [sys.executable, "-c", STRIDED_GRADIENT]
+    assert subprocess.run(command, cwd=REPOSITORY, check=False).returncode == 0
 
 
 def test_inspection_adds_the_map_before_the_pool_and_changes_nothing_else() -> None:

@@ -28,7 +28,14 @@ from golden.nodes import (
     Requantise,
 )
 from tests.tflite_models import convert, converted, network
-from tests.tflite_patches import with_input, with_kind, with_scale, with_size, with_zero_point
+from tests.tflite_patches import (
+    with_beta,
+    with_input,
+    with_kind,
+    with_scale,
+    with_size,
+    with_zero_point,
+)
 
 CODES = tflite.BuiltinOperator
 
@@ -266,7 +273,10 @@ def test_shapes_that_are_not_known_are_refused() -> None:
 def test_batches_are_refused() -> None:
     content = converted("classifier")
     message = refused(with_size(content, parse_tflite(content).inputs[0], 0, 2))
-    assert message.endswith("expected a batch of 1 and up to three axes, got (2, 10, 8, 1)")
+    assert message.endswith("expected a batch of 1, got (2, 10, 8, 1)")
+    entry = keras.Input((6,), batch_size=4)
+    message = refused(convert(keras.Model(entry, layers.Dense(3)(entry))))
+    assert message.endswith("expected a batch of 1, got (4, 6)")
 
 
 def test_several_inputs_and_outputs_are_refused() -> None:
@@ -294,6 +304,20 @@ def test_other_operators_are_refused_by_name_and_index(kind: str, steps: Any) ->
 def test_softmax_in_between_is_refused() -> None:
     message = refused(small(layers.Softmax()))
     assert message == "operator 0 (SOFTMAX): expected it only behind the last layer"
+
+
+def test_softmax_that_changes_the_order_is_refused() -> None:
+    """One softmax a step: the largest logit of all need not be the largest share."""
+    entry = keras.Input((4, 6), batch_size=1)
+    content = convert(keras.Model(entry, layers.Dense(3, activation="softmax")(entry)))
+    message = refused(content)
+    assert re.fullmatch(
+        r"operator \d+ \(SOFTMAX\): expected one row of logits, whose order it keeps, "
+        r"got \((1, )?4, 3\)",
+        message,
+    )
+    message = refused(with_beta(converted("classifier"), -1.0))
+    assert re.fullmatch(r"operator \d+ \(SOFTMAX\): expected a beta above 0, got -1.0", message)
 
 
 def test_groups_and_broadcasting_are_refused() -> None:
