@@ -71,8 +71,8 @@ class _OneInput(Node):
 
 
 @dataclass(frozen=True)
-class Convolution(_OneInput):
-    """Convolution: weights `[out][kh][kw][in]`, stride and dilation `(time, coefficient)`."""
+class _Kernels(_OneInput):
+    """Filters that slide over a map, weights `[out][kh][kw][in]`, pairs `(time, coefficient)`."""
 
     weights: npt.NDArray[np.int8]
     stride: Pair = (1, 1)
@@ -80,7 +80,6 @@ class Convolution(_OneInput):
     biases: npt.NDArray[np.int32] | None = None
     dilation: Pair = (1, 1)
     weight_bits: int = WEIGHT_BITS
-    kind: ClassVar[str] = "convolution"
 
     @property
     def windows(self) -> Windows:
@@ -93,49 +92,44 @@ class Convolution(_OneInput):
 
     def output_shape(self, *shapes: Shape) -> Shape:
         _expect_axes(self, shapes[0], 3)
-        _expect_match(self, "input channels", shapes[0][2], self.weights.shape[3])
+        self.expect_channels(shapes[0][2])
         return (*_grid(self, self.windows, shapes[0]), self.weights.shape[0])
+
+    def expect_channels(self, channels: int) -> None:
+        """Raise ValueError unless the filters fit so many input channels."""
+        raise NotImplementedError
 
     def reach(self, ranges: Sequence[Pair], shapes: Sequence[Shape]) -> Pair:
         return _reach_of_sums(self, ranges[0])
 
 
 @dataclass(frozen=True)
-class DepthwiseConvolution(_OneInput):
+class Convolution(_Kernels):
+    """Convolution of all channels: weights `[out][kh][kw][in]`."""
+
+    kind: ClassVar[str] = "convolution"
+
+    def expect_channels(self, channels: int) -> None:
+        _expect_match(self, "input channels", channels, self.weights.shape[3])
+
+
+@dataclass(frozen=True)
+class DepthwiseConvolution(_Kernels):
     """Convolution of each channel alone, weights `[out][kh][kw][1]`.
 
     With `m` times as many outputs as input channels, output `o` reads channel `o // m`.
     """
 
-    weights: npt.NDArray[np.int8]
-    stride: Pair = (1, 1)
     padding: str = "SAME"
-    biases: npt.NDArray[np.int32] | None = None
-    dilation: Pair = (1, 1)
-    weight_bits: int = WEIGHT_BITS
     kind: ClassVar[str] = "depthwise convolution"
 
-    @property
-    def windows(self) -> Windows:
-        """How the kernel lies on the map."""
-        return Windows(self.weights.shape[1:3], self.stride, self.padding, self.dilation)
-
-    def checked(self) -> Node:
-        _check_window(self)
-        return _with_arrays(self, axes=4)
-
-    def output_shape(self, *shapes: Shape) -> Shape:
-        _expect_axes(self, shapes[0], 3)
+    def expect_channels(self, channels: int) -> None:
         _expect_match(self, "input channel a filter", 1, self.weights.shape[3])
-        if self.weights.shape[0] % shapes[0][2]:
+        if self.weights.shape[0] % channels:
             raise ValueError(
-                f"{self.name}.weights: expected a multiple of {shapes[0][2]} channels, "
+                f"{self.name}.weights: expected a multiple of {channels} channels, "
                 f"got {self.weights.shape[0]}"
             )
-        return (*_grid(self, self.windows, shapes[0]), self.weights.shape[0])
-
-    def reach(self, ranges: Sequence[Pair], shapes: Sequence[Shape]) -> Pair:
-        return _reach_of_sums(self, ranges[0])
 
 
 @dataclass(frozen=True)
@@ -268,13 +262,12 @@ class Add(Node):
 
 
 @dataclass(frozen=True)
-class MaxPool(_OneInput):
-    """Largest value of each window; what lies outside the map does not count."""
+class _Pool(_OneInput):
+    """One value for each window and channel; window and stride `(time, coefficient)`."""
 
     window: Pair
     stride: Pair = (1, 1)
     padding: str = "VALID"
-    kind: ClassVar[str] = "max-pool"
 
     @property
     def windows(self) -> Windows:
@@ -291,31 +284,25 @@ class MaxPool(_OneInput):
 
 
 @dataclass(frozen=True)
-class AveragePool(_OneInput):
+class MaxPool(_Pool):
+    """Largest value of each window; what lies outside the map does not count."""
+
+    kind: ClassVar[str] = "max-pool"
+
+
+@dataclass(frozen=True)
+class AveragePool(_Pool):
     """Mean of what each window has inside the map, rounded to nearest, ties away from `q = 0`.
 
     The mean is that of `q = value + zero_point`, so ties go away from `-zero_point`.
     """
 
-    window: Pair
-    stride: Pair = (1, 1)
-    padding: str = "VALID"
     zero_point: int = 0
     kind: ClassVar[str] = "average pool"
 
-    @property
-    def windows(self) -> Windows:
-        """How the window lies on the map."""
-        return Windows(self.window, self.stride, self.padding)
-
     def checked(self) -> Node:
-        _check_window(self)
         _expect_integer(self, "zero_point", self.zero_point, INT32_MIN, INT32_MAX)
-        return self
-
-    def output_shape(self, *shapes: Shape) -> Shape:
-        _expect_axes(self, shapes[0], 3)
-        return (*_grid(self, self.windows, shapes[0]), shapes[0][2])
+        return super().checked()
 
     def largest(self, ranges: Sequence[Pair], shapes: Sequence[Shape]) -> int:
         count = self.window[0] * self.window[1]
@@ -446,7 +433,7 @@ def plain_fields(node: Node) -> dict[str, Any]:
     }
 
 
-def _with_arrays(node: WeightedNode, axes: int) -> Node:
+def _with_arrays(node: _Kernels | FullyConnected, axes: int) -> Node:
     """Return a weighted node with its arrays checked and read-only."""
     _expect_integer(node, "weight_bits", node.weight_bits, 2, 8)
     weights = _integers(node, "weights", axes, *signed_limits(node.weight_bits), np.int8)
@@ -460,7 +447,7 @@ def _with_arrays(node: WeightedNode, axes: int) -> Node:
     return replace(node, weights=weights, biases=biases)
 
 
-def _reach_of_sums(node: WeightedNode, inputs: Pair) -> Pair:
+def _reach_of_sums(node: _Kernels | FullyConnected, inputs: Pair) -> Pair:
     weights = node.weights.reshape(len(node.weights), -1).astype(np.int64)
     rising = weights.clip(min=0).sum(axis=1).tolist()
     falling = weights.clip(max=0).sum(axis=1).tolist()
@@ -473,11 +460,11 @@ def _reach_of_sums(node: WeightedNode, inputs: Pair) -> Pair:
     )
 
 
-def _check_window(node: Convolution | DepthwiseConvolution | PoolNode) -> None:
+def _check_window(node: _Kernels | _Pool) -> None:
     if node.padding not in ("SAME", "VALID"):
         raise ValueError(f"{node.name}.padding: expected SAME or VALID, got {node.padding!r}")
     pairs = {"stride": node.stride}
-    if isinstance(node, PoolNode):
+    if isinstance(node, _Pool):
         pairs["window"] = node.window
     else:
         pairs["dilation"] = node.dilation
