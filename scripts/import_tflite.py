@@ -32,6 +32,7 @@ from scripts.console.flags import add_input_flags
 from scripts.console.progress import say
 from scripts.runtimes.oracles import ORACLES, compare_with_oracle
 from scripts.runtimes.packages import MissingRuntimeError
+from scripts.runtimes.participants import run_apart
 from scripts.simulation.c_inference import run_c
 
 EXAMPLE = "scripts/import_tflite.py keyword_spotting.tflite --output_dir work/keyword_spotting"
@@ -40,6 +41,10 @@ REFERENCE = "golden.reference"
 
 def main() -> None:
     flags = parse_flags()
+    vectors_dir = flags.vectors_dir or flags.output_dir / "vectors"
+    for folder in (flags.output_dir, vectors_dir):
+        if folder.exists() and not folder.is_dir():
+            raise ValueError(f"{folder}: expected a folder, found a file")
     model = read_tflite(flags.model)
     try:
         imported = import_tflite(model, flags.labels, flags.rounding)
@@ -49,7 +54,6 @@ def main() -> None:
     describe(flags.model, imported)
     inputs = chosen_inputs(flags, network)
     rungs, packages = compared(imported, inputs)
-    vectors_dir = flags.vectors_dir or flags.output_dir / "vectors"
     export(network, inputs, rungs, packages, flags.output_dir, vectors_dir)
     say(f"export      {flags.output_dir}, {vectors_dir}")
 
@@ -95,9 +99,9 @@ def compared(
     rounding = imported.network.rounding
     if rounding in ORACLES:
         try:
-            rungs.append(compare_with_oracle(imported, inputs, rounding))
+            rungs.append(compare_with_oracle(imported, inputs, rounding, run_apart))
             packages.append(ORACLES[rounding][1])
-        except MissingRuntimeError as error:
+        except (MissingRuntimeError, ValueError) as error:
             say(f"compared    {error}")
     else:
         say(f"compared    no runtime follows the rule {rounding} in every value")

@@ -259,6 +259,14 @@ def classifier() -> keras.Model:
     )
 
 
+def all_zero_classifier() -> bytes:
+    """Return a model that has learnt nothing: its softmax gets zeros alone."""
+    model = classifier()
+    for variable in model.trainable_weights:
+        variable.assign(np.zeros(variable.shape))
+    return convert(model)
+
+
 def one_dimensional() -> keras.Model:
     """Convolutions along time alone, with strides, dilation, pooling and a sum around one."""
     entry = keras.Input((24, 6), batch_size=1)

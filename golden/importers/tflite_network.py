@@ -90,7 +90,7 @@ def import_tflite(
     logits = _end_with_logits(graph, final)
     network = IntegerNetwork(
         nodes=tuple(graph.nodes),
-        labels=tuple(labels or labels_of(model.metadata) or _numbered(logits)),
+        labels=tuple(labels_of(model.metadata) or _numbered(logits) if labels is None else labels),
         input_shape=_input_shape(graph.shape(entry)),
         features=None,
         input_format=InputFormat(LOW, HIGH, zero_point, float(scale)),

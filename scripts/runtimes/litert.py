@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from golden.importers.tflite_file import TfliteModel, with_outputs
 from scripts.console.quiet_stderr import quiet_stderr
-from scripts.runtimes.packages import MissingRuntimeError
+from scripts.runtimes.packages import expect_installed
 
 PACKAGE = "ai-edge-litert"
 REFERENCE, OPTIMISED, XNNPACK = "BUILTIN_REF", "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "AUTO"
@@ -27,11 +27,9 @@ def run_litert(
 
     Raises MissingRuntimeError without the package, and ValueError for a model that it refuses.
     """
-    try:
-        with quiet_stderr():
-            from ai_edge_litert.interpreter import Interpreter, OpResolverType
-    except ImportError:
-        raise MissingRuntimeError("LiteRT", PACKAGE) from None
+    expect_litert()
+    with quiet_stderr():
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
     try:
         with quiet_stderr():
             interpreter = Interpreter(
@@ -40,8 +38,13 @@ def run_litert(
             )
             interpreter.allocate_tensors()
             return _run(interpreter, inputs, tensors)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         raise ValueError(f"LiteRT: expected a model that it runs: {error}") from error
+
+
+def expect_litert() -> None:
+    """Raise MissingRuntimeError without the package."""
+    expect_installed("LiteRT", PACKAGE, "ai_edge_litert.interpreter")
 
 
 def _run(interpreter: Any, inputs: npt.NDArray[Any], tensors: Sequence[int]) -> Tensors:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from scripts.runtimes import litert, tflite_micro
 from scripts.runtimes.participants import (
     LITERT_REFERENCE,
     TFLITE_MICRO,
+    Participant,
     inner_tensors,
     run_runtime,
 )
@@ -27,14 +28,21 @@ ORACLES: Mapping[str, tuple[str, str]] = {
 }
 
 
-def compare_with_oracle(imported: ImportedNetwork, inputs: npt.NDArray[np.int8], rule: str) -> Rung:
+def compare_with_oracle(
+    imported: ImportedNetwork,
+    inputs: npt.NDArray[np.int8],
+    rule: str,
+    run: Callable[..., Participant] = run_runtime,
+) -> Rung:
     """Compare every tensor of inputs `(N, *shape)` with the runtime that follows one of ORACLES.
+
+    `run` is `run_runtime`, or `run_apart` where the runtime must not end this process.
 
     Raises Mismatch at the first difference, MissingRuntimeError if it is not installed, ValueError
     if it refuses the model.
     """
     name, _ = ORACLES[rule]
-    computed = run_runtime(name, imported, inputs, inner_tensors(imported))
+    computed = run(name, imported, inputs, inner_tensors(imported))
     layers = reference.run(imported.network, inputs).layers
     expected, found = {}, {}
     for node, index in imported.tensors.items():

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
@@ -13,9 +16,10 @@ import numpy.typing as npt
 from golden import reference
 from golden.importers.tflite_network import ImportedNetwork
 from golden.network import INPUT_NAME
+from scripts.console.quiet_stderr import quiet_stderr
 from scripts.runtimes import litert
 from scripts.runtimes.packages import MissingRuntimeError
-from scripts.runtimes.tflite_micro import run_tflite_micro
+from scripts.runtimes.tflite_micro import expect_tflite_micro, run_tflite_micro
 
 TFLITE_MICRO = "TFLite Micro"
 LITERT_REFERENCE = "LiteRT reference"
@@ -25,11 +29,26 @@ XNNPACK = "XNNPACK"
 INPUTS_AT_A_TIME = 32  # of the reference, whose windows take much memory
 
 Tensors = Mapping[int, npt.NDArray[Any]]
-RUNTIMES: Mapping[str, Callable[..., Tensors]] = {
-    TFLITE_MICRO: run_tflite_micro,
-    LITERT_REFERENCE: partial(litert.run_litert, kernels=litert.REFERENCE),
-    LITERT_OPTIMISED: partial(litert.run_litert, kernels=litert.OPTIMISED),
-    XNNPACK: partial(litert.run_litert, kernels=litert.XNNPACK),
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """`expect` raises MissingRuntimeError if it is not installed, `run` computes."""
+
+    expect: Callable[[], None]
+    run: Callable[..., Tensors]
+
+
+RUNTIMES: Mapping[str, Runtime] = {
+    TFLITE_MICRO: Runtime(expect_tflite_micro, run_tflite_micro),
+    **{
+        name: Runtime(litert.expect_litert, partial(litert.run_litert, kernels=kernels))
+        for name, kernels in {
+            LITERT_REFERENCE: litert.REFERENCE,
+            LITERT_OPTIMISED: litert.OPTIMISED,
+            XNNPACK: litert.XNNPACK,
+        }.items()
+    },
 }
 
 
@@ -53,9 +72,43 @@ def run_runtime(
 
     Raises MissingRuntimeError if it is not installed, ValueError if it refuses the model.
     """
-    return Participant(
-        name, RUNTIMES[name](imported.model, imported.runtime_inputs(inputs), tensors)
-    )
+    given = imported.runtime_inputs(inputs)
+    return Participant(name, RUNTIMES[name].run(imported.model, given, tensors))
+
+
+def run_apart(
+    name: str, imported: ImportedNetwork, inputs: npt.NDArray[np.int8], tensors: Sequence[int]
+) -> Participant:
+    """Do as `run_runtime`, in a process of its own: a failed check of a runtime ends its process.
+
+    Raises also ValueError where it does.
+    """
+    RUNTIMES[name].expect()
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    work = (sender, name, imported, inputs, tensors)
+    process = context.Process(target=_send_outcome, args=work)
+    process.start()
+    sender.close()
+    try:
+        outcome: Participant | Exception = receiver.recv()
+    except EOFError:
+        process.join()
+        code = process.exitcode or 0
+        ended = signal.Signals(-code).name if code < 0 else f"status {code}"
+        raise ValueError(f"{name}: its process ended with {ended} on this model") from None
+    process.join()
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+def _send_outcome(sender: Connection, name: str, *given: Any) -> None:
+    try:
+        with quiet_stderr():
+            sender.send(run_runtime(name, *given))
+    except ValueError as error:
+        sender.send(error)
 
 
 def run_runtimes(
@@ -65,7 +118,7 @@ def run_runtimes(
     found, reasons = [], []
     for name in RUNTIMES:
         try:
-            found.append(run_runtime(name, imported, inputs, inner_tensors(imported)))
+            found.append(run_apart(name, imported, inputs, inner_tensors(imported)))
         except (MissingRuntimeError, ValueError) as error:
             reasons.append(str(error))
     return found, list(dict.fromkeys(reasons))

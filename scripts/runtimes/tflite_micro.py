@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from golden.importers.tflite_file import TfliteModel, with_outputs
 from scripts.console.quiet_stderr import quiet_stderr
-from scripts.runtimes.packages import MissingRuntimeError
+from scripts.runtimes.packages import expect_installed
 
 PACKAGE = "tflite-micro"
 
@@ -26,17 +26,20 @@ def run_tflite_micro(
 
     Raises MissingRuntimeError without the package, and ValueError for a model that it refuses.
     """
-    try:
-        with quiet_stderr():
-            from tflite_micro.python.tflite_micro import runtime
-    except ImportError:
-        raise MissingRuntimeError("TFLite Micro", PACKAGE) from None
+    expect_tflite_micro()
+    with quiet_stderr():
+        from tflite_micro.python.tflite_micro import runtime
     try:
         with quiet_stderr():
             interpreter = runtime.Interpreter.from_bytes(with_outputs(model, tensors))
             return _run(interpreter, inputs, tensors)
     except RuntimeError as error:
         raise ValueError(f"TFLite Micro: expected a model that it runs: {error}") from error
+
+
+def expect_tflite_micro() -> None:
+    """Raise MissingRuntimeError without the package."""
+    expect_installed("TFLite Micro", PACKAGE, "tflite_micro.python.tflite_micro")
 
 
 def _run(interpreter: Any, inputs: npt.NDArray[Any], tensors: Sequence[int]) -> Tensors:

@@ -17,10 +17,9 @@ from golden.exports.export import check_export
 from golden.network import IntegerNetwork
 from scripts import import_tflite
 from scripts.console.command_line import run_command
-from scripts.runtimes import oracles
 from scripts.runtimes.participants import Participant
 from tests.repository import REPOSITORY
-from tests.tflite_models import converted
+from tests.tflite_models import all_zero_classifier, converted
 from tests.tflite_oracles import compare
 from tests.tflite_patches import with_scale
 
@@ -146,6 +145,21 @@ def test_without_the_runtime_one_line_names_its_package(
     assert names(tmp_path / "out") == WEIGHTS
 
 
+def test_a_runtime_that_ends_its_process_is_said_and_the_rest_goes_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Logits of nothing but zeros: a check of the runtimes' softmax fails."""
+    compare(converted("classifier"), "tflm")
+    path = tmp_path / "zeros.tflite"
+    path.write_bytes(all_zero_classifier())
+    run(monkeypatch, path, "--output_dir", tmp_path / "out")
+    said = capsys.readouterr().out
+    assert "compared    TFLite Micro: its process ended with SIGABRT on this model\n" in said
+    evidence = json.loads((tmp_path / "out" / "evidence.json").read_text())
+    assert [rung["name"] for rung in evidence["rungs"]] == ["compiled C"]
+    assert names(tmp_path / "out") == WEIGHTS
+
+
 def test_a_difference_from_the_runtime_ends_it_before_anything_is_written(
     monkeypatch: pytest.MonkeyPatch, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -154,8 +168,8 @@ def test_a_difference_from_the_runtime_ends_it_before_anything_is_written(
         return Participant(name, {index: values + 1 for index, values in tensors.items()})
 
     compare(model.read_bytes(), "tflm")
-    original = oracles.run_runtime
-    monkeypatch.setattr(oracles, "run_runtime", other)
+    original = import_tflite.run_apart
+    monkeypatch.setattr(import_tflite, "run_apart", other)
     with pytest.raises(SystemExit) as caught:
         run(monkeypatch, model, "--output_dir", tmp_path / "out")
     assert caught.value.code == 1
@@ -173,7 +187,10 @@ def test_bad_input_is_one_line_and_status_2(
         (b"no model", (), f"{bad}: identifier: expected b'TFL3' at byte 4, got b'odel'"),
         (content[:900], (), f"{bad}: flatbuffer: expected tables within the 900 bytes, found"),
         (with_scale(content, 0, 0.0), (), f"{bad}: tensor 0 ("),
+        (content, ("--labels", ","), f"{bad}: labels: expected one for each of the outputs"),
+        (content, ("--seed", "-1"), "seed: expected 0 or more, got -1"),
         (content, ("--labels", "a,b"), f"{bad}: labels: expected one for each of the outputs"),
+        (content, ("--vectors_dir", bad), f"{bad}: expected a folder, found a file"),
         (content, ("--count", "0"), "argument --count: expected an integer above 0, got 0"),
         (content, ("--rounding", "up"), "argument --rounding: invalid choice: 'up'"),
         (content, ("--inputs", bad), f"{bad}: expected an .npz file with an array"),
