@@ -35,7 +35,7 @@ from golden.nodes import (
     checked_node,
     plain_fields,
 )
-from golden.windows import Shape
+from golden.windows import Pair, Shape
 
 KIND = "integer network"
 INPUT_NAME = "fingerprint"
@@ -220,19 +220,27 @@ class IntegerNetwork:
         return shapes
 
     @cached_property
-    def magnitudes(self) -> Mapping[str, int]:
-        """A bound on the absolute value of all that each node computes, sums in any order included.
+    def reaches(self) -> Mapping[str, Pair]:
+        """A range that each node's values, and sums in any order on the way to them, cannot leave.
 
         Coarse: one range stands for all channels and positions of an input (`Node.reach`).
         """
-        reach = {INPUT_NAME: self.input_format.value_range}
-        magnitudes = {INPUT_NAME: max(map(abs, reach[INPUT_NAME]))}
+        reaches = {INPUT_NAME: self.input_format.value_range}
         for node in self.nodes:
-            ranges = [reach[source] for source in node.sources]
-            shapes = [self.shapes[source] for source in node.sources]
-            reach[node.name] = node.reach(ranges, shapes)
-            magnitudes[node.name] = node.largest(ranges, shapes)
+            reaches[node.name] = node.reach(*self._seen_by(node, reaches))
+        return reaches
+
+    @cached_property
+    def magnitudes(self) -> Mapping[str, int]:
+        """A bound on the absolute value of all that each node computes; as coarse as `reaches`."""
+        magnitudes = {INPUT_NAME: max(map(abs, self.reaches[INPUT_NAME]))}
+        for node in self.nodes:
+            magnitudes[node.name] = node.largest(*self._seen_by(node, self.reaches))
         return magnitudes
+
+    def _seen_by(self, node: Node, reaches: Mapping[str, Pair]) -> tuple[list[Pair], list[Shape]]:
+        """Return the ranges and the shapes of a node's inputs."""
+        return [reaches[name] for name in node.sources], [self.shapes[n] for n in node.sources]
 
     @cached_property
     def multiplications(self) -> Mapping[str, int]:

@@ -115,7 +115,7 @@ def compared(
 
 
 def compiled_c(network: IntegerNetwork, inputs: npt.NDArray[np.int8]) -> Rung:
-    """The C program around weight.h: every layer, and the label."""
+    """The generated C, as a microcontroller compiles it: every layer, and the label."""
     expected = reference.run(network, inputs)
     layers = {**expected.layers, "label": expected.label_indices}
     return Rung("compiled C", REFERENCE, compare(layers, run_c(network, inputs), batched=True))

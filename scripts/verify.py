@@ -29,7 +29,7 @@ from dataflow.proof.proven_ranges import ProvenRanges
 from dataflow.proof.range_store import choose_ranges, find_proven_ranges
 from dataflow.ranges.intervals import magnitude_bound
 from golden import files, reference
-from golden.c.program import inference_program
+from golden.c.source import network_header, network_source
 from golden.comparison import Comparison, compare, comparing
 from golden.exports.evidence import PACKAGES, Rung, evidence_bytes, package_versions
 from golden.exports.export import check_export
@@ -117,7 +117,7 @@ def keras_forward_pass(subject: Subject) -> Rung:
 
 
 def compiled_c(subject: Subject) -> Rung:
-    """The C program around weight.h: every layer, and the label."""
+    """The generated C, as a microcontroller compiles it: every layer, and the label."""
 
     def run(fingerprints: Fingerprints) -> Comparison:
         expected = reference.run(subject.network, fingerprints)
@@ -309,7 +309,8 @@ def _artefacts(subject: Subject, designs: list[HardwareSubject]) -> dict[str, by
     rtl = sorted(RTL_FOLDER.glob("*.v")) if designs else []
     artefacts = {
         subject.checkpoint.name: subject.checkpoint.to_bytes(),
-        "network.c": inference_program(subject.network).encode(),
+        "network.c": network_source(subject.network).encode(),
+        "network.h": network_header(subject.network).encode(),
         **{f"rtl_ref/{path.name}": path.read_bytes() for path in rtl},
     }
     if subject.proven is not None:

@@ -6,7 +6,7 @@ from collections import Counter
 
 from hypothesis import given
 
-from golden.c.program import value_bits
+from golden.c.source import value_bits
 from golden.network import INPUT_NAME, ROUNDING_RULES, IntegerNetwork
 from golden.nodes import (
     NODE_KINDS,

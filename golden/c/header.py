@@ -112,11 +112,18 @@ def macro_name(name: str) -> str:
     return name.upper().replace(".", "_")
 
 
-def unquoted(quoted: str) -> str:
-    """Undo `_quoted`; ValueError for other text."""
-    if not re.fullmatch(r'"([A-Za-z0-9_ .,+-]|\\[0-3][0-7]{2})*"', quoted):
-        raise ValueError(quoted)
-    plain = re.sub(rb"\\(...)", lambda octal: bytes([int(octal[1], 8)]), quoted[1:-1].encode())
+def quoted(text: str) -> str:
+    """Return a C string: whatever could be an escape, a trigraph or not ASCII, in octal."""
+    safe = re.compile(rb"[A-Za-z0-9_ .,+-]")
+    octal = (chr(byte) if safe.match(bytes([byte])) else f"\\{byte:03o}" for byte in text.encode())
+    return f'"{"".join(octal)}"'
+
+
+def unquoted(text: str) -> str:
+    """Undo `quoted`; ValueError for other text."""
+    if not re.fullmatch(r'"([A-Za-z0-9_ .,+-]|\\[0-3][0-7]{2})*"', text):
+        raise ValueError(text)
+    plain = re.sub(rb"\\(...)", lambda octal: bytes([int(octal[1], 8)]), text[1:-1].encode())
     return plain.decode()
 
 
@@ -134,12 +141,12 @@ def _banner(network: IntegerNetwork) -> str:
 
 
 def _general_macros(network: IntegerNetwork) -> list[Macros]:
-    labels = {f"LABEL_{index}": _quoted(label) for index, label in enumerate(network.labels)}
+    labels = {f"LABEL_{index}": quoted(label) for index, label in enumerate(network.labels)}
     features = dataclasses.asdict(network.features) if network.features else {}
-    nodes = {f"NODE_{index}": _quoted(node.name) for index, node in enumerate(network.nodes)}
-    identity = {"NETWORK_DIGEST": _quoted(network.digest)}
+    nodes = {f"NODE_{index}": quoted(node.name) for index, node in enumerate(network.nodes)}
+    identity = {"NETWORK_DIGEST": quoted(network.digest)}
     if network.rounding is not None:
-        identity["ROUNDING_RULE"] = _quoted(network.rounding)
+        identity["ROUNDING_RULE"] = quoted(network.rounding)
     return [
         identity,
         _input_macros(network),
@@ -163,11 +170,11 @@ def _input_macros(network: IntegerNetwork) -> Macros:
 
 
 def _node_macros(network: IntegerNetwork, node: Node) -> Macros:
-    macros: Macros = {"KIND": _quoted(node.kind)}
+    macros: Macros = {"KIND": quoted(node.kind)}
     by_axis: dict[str, tuple[Any, ...]] = {}
     for field, value in plain_fields(node).items():
         if field == "inputs":
-            macros |= {f"INPUT_{index}": _quoted(name) for index, name in enumerate(value)}
+            macros |= {f"INPUT_{index}": quoted(name) for index, name in enumerate(value)}
         elif isinstance(value, tuple):
             by_axis[field_stem(field)] = value
         elif field != "name":
@@ -221,12 +228,5 @@ def _brackets(shape: Shape) -> str:
 def _constant(value: str | int | float) -> str:
     """Return a value as a C constant: a string, or a number that may stand behind any operator."""
     if isinstance(value, str):
-        return _quoted(value)
+        return quoted(value)
     return repr(value) if value >= 0 else f"({value!r})"
-
-
-def _quoted(text: str) -> str:
-    """Return a C string: whatever could be an escape, a trigraph or not ASCII, in octal."""
-    safe = re.compile(rb"[A-Za-z0-9_ .,+-]")
-    octal = (chr(byte) if safe.match(bytes([byte])) else f"\\{byte:03o}" for byte in text.encode())
-    return f'"{"".join(octal)}"'

@@ -1,4 +1,8 @@
-"""Compiles the generated C program of a network and runs fingerprints through it."""
+"""Rung 3 of the verification ladder: compiles the generated C of a network and runs inputs through.
+
+It is the build of a microcontroller, one input at a time, with every layer kept, under the
+sanitisers of the compiler.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +15,37 @@ import numpy as np
 import numpy.typing as npt
 
 from golden import files, reference
-from golden.c.header import weight_header
-from golden.c.program import inference_program, value_bits
+from golden.c.source import network_header, network_source, value_bits
 from golden.network import INPUT_NAME, IntegerNetwork
 from golden.reference import Integers
 
-# An overflow would end the program; there is none, but nothing else would show it.
-FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-pedantic")
-SANITIZE = ("-fsanitize=undefined", "-fno-sanitize-recover=all")
+STRICT = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic")
+# An overflow or a wild pointer would end the program; there is none, but nothing else would show it.
+SANITIZE = ("-fsanitize=undefined,address", "-fno-sanitize-recover=all")
+_MAIN = """\
+/* Reads inputs; writes each layer of each, and the label. */
+#include <stdio.h>
+
+#include "network.h"
+
+int main(void) {
+    static int8_t features[KWS_INPUT_COUNT];
+    static kws_logit_t logits[KWS_LABEL_COUNT];
+    while (fread(features, 1, sizeof features, stdin) == sizeof features) {
+        const kws_logit_t label = kws_infer(features, logits);
+        for (int node = 0; node + 1 < KWS_NODE_COUNT; ++node) /* the last gives the logits */
+            fwrite(kws_taps[node].values, sizeof(kws_value_t), kws_taps[node].count, stdout);
+        fwrite(logits, sizeof *logits, KWS_LABEL_COUNT, stdout);
+        fwrite(&label, sizeof label, 1, stdout);
+    }
+    return 0;
+}
+"""
 
 
-def run_c(network: IntegerNetwork, fingerprints: npt.NDArray[np.int8]) -> dict[str, Integers]:
+def run_c(
+    network: IntegerNetwork, fingerprints: npt.NDArray[np.int8], compiler: str = "cc"
+) -> dict[str, Integers]:
     """Return every layer of `fingerprints` `(N, *network.input_shape)` as compiled C computes it.
 
     Layers are int64 `(N, *shape)`, the centred fingerprints first, as `golden.reference.run` gives
@@ -30,23 +54,35 @@ def run_c(network: IntegerNetwork, fingerprints: npt.NDArray[np.int8]) -> dict[s
     Raises FileNotFoundError without a C compiler, ValueError if the program does not compile or
     ends early.
     """
-    if shutil.which("cc") is None:
-        raise FileNotFoundError("cc: not found, install the Debian packages gcc and libc6-dev")
+    if shutil.which(compiler) is None:
+        raise FileNotFoundError(
+            f"{compiler}: not found, install the Debian packages gcc and libc6-dev"
+        )
     reference.check_fingerprints(network, fingerprints)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        files.write_text(folder / "weight.h", weight_header(network))
-        files.write_text(folder / "network.c", inference_program(network))
-        _run(["cc", *FLAGS, *SANITIZE, "network.c", "-o", "network"], folder, b"")
+        files.write_text(folder / "network.h", network_header(network))
+        files.write_text(folder / "network.c", network_source(network))
+        files.write_text(folder / "main.c", _MAIN)
+        sources = ["network.c", "main.c", "-o", "network"]
+        _run([compiler, *STRICT, "-O1", *SANITIZE, "-DKWS_TAP", *sources], folder, b"")
         written = _run(["./network"], folder, fingerprints.astype(np.int8).tobytes())
-    sizes = [int(np.prod(network.shapes[node.name])) for node in network.nodes]
-    values = np.int32 if value_bits(network) == 32 else np.int64
-    table = np.frombuffer(written, values).astype(np.int64).reshape(len(fingerprints), -1)
-    parts = np.split(table, np.cumsum(sizes), axis=1)
+    return _parsed(network, fingerprints, written)
+
+
+def _parsed(
+    network: IntegerNetwork, fingerprints: npt.NDArray[np.int8], written: bytes
+) -> dict[str, Integers]:
+    low, high = network.reaches[network.output_name]
+    value = np.dtype(np.int32 if value_bits(network) == 32 else np.int64)
+    logit = np.dtype(np.int32 if low >= -(2**31) and high < 2**31 else np.int64)
+    *names, last = (node.name for node in network.nodes)
+    fields = [(name, value, network.shapes[name]) for name in names]
+    fields += [(last, logit, network.shapes[last]), ("label ", logit)]  # no node ends in a blank
+    table = np.frombuffer(written, np.dtype(fields))
     layers = {INPUT_NAME: fingerprints.astype(np.int64) - network.input_format.zero_point}
-    for node, part in zip(network.nodes, parts, strict=False):
-        layers[node.name] = part.reshape(-1, *network.shapes[node.name])
-    return {**layers, "label": parts[-1][:, 0]}
+    layers |= {name.strip(): table[name].astype(np.int64) for name, *_ in fields}
+    return layers
 
 
 def _run(command: list[str], folder: Path, data: bytes) -> bytes:

@@ -174,10 +174,10 @@ def test_a_label_that_c_gives_otherwise_is_a_mismatch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, require_tool: Callable[[str], None]
 ) -> None:
     require_tool("cc")
-    program = "scripts.simulation.c_inference.inference_program"
-    right = verify.inference_program
+    program = "scripts.simulation.c_inference.network_source"
+    right = verify.network_source
     monkeypatch.setattr(
-        program, lambda network: right(network).replace("> logits[best]", ">= logits[best]")
+        program, lambda network: right(network).replace("> logits[label]", ">= logits[label]")
     )
     with pytest.raises(Mismatch, match=r"^compiled C, ties: label: first difference at clip 0: "):
         verify.compiled_c(design_of(tying_checkpoint(cases=2), tmp_path, FAST))

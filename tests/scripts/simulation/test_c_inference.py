@@ -10,15 +10,13 @@ import numpy.typing as npt
 import pytest
 
 from golden import reference
-from golden.c.loops import LOOPS
-from golden.c.program import inference_program, value_bits
+from golden.c.source import network_header, network_source, value_bits
 from golden.comparison import compare
 from golden.exports.ties import find_ties
 from golden.network import INPUT_NAME, InputFormat, IntegerNetwork
 from golden.nodes import (
     INT32_MAX,
     INT32_MIN,
-    NODE_KINDS,
     Add,
     AveragePool,
     Convolution,
@@ -60,7 +58,7 @@ def test_default_network_is_the_reference_in_every_layer_and_label(
     found = run_compared(network, clips)
     assert found["label"].shape == (20,)
     assert list(found) == ["fingerprint", *(node.name for node in network.nodes), "label"]
-    assert "typedef int32_t value_t;" in inference_program(network)
+    assert "typedef int32_t kws_value_t;" in network_header(network)
 
 
 @hypothesis.settings(max_examples=15)
@@ -73,10 +71,6 @@ def test_any_network_is_the_reference(case: tuple[IntegerNetwork, npt.NDArray[np
 @hypothesis.given(graphs_with_inputs())
 def test_any_graph_is_the_reference(case: tuple[IntegerNetwork, npt.NDArray[np.int8]]) -> None:
     run_compared(*case)
-
-
-def test_there_is_a_loop_for_every_node_kind() -> None:
-    assert set(LOOPS) == set(NODE_KINDS.values())
 
 
 def layer_in_c(node: Node, numbers: list[int], shape: tuple[int, ...]) -> list[int]:
@@ -275,9 +269,8 @@ def test_sums_beyond_32_bits_are_the_reference(
     logits = reference.run(network, clips).logits
     assert logits.max() >= 2**31 if bias > 0 else logits.min() < -(2**31)
     assert value_bits(network) == 64
-    program = inference_program(network)
-    assert "typedef int64_t value_t;" in program
-    assert "Sums of this network may leave 32 bits, so that values have 64." in program
+    assert "typedef int64_t kws_value_t;" in network_header(network)
+    assert "typedef int64_t kws_logit_t;" in network_header(network)
     run_compared(network, clips)
 
 
@@ -310,8 +303,8 @@ def test_the_first_of_equal_logits_is_the_label(require_tool: Callable[[str], No
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("return best;", "return worst;", r"^cc: failed: network\.c:\d+:\d+: error: .worst."),
-        ("value_t best = 0;", "value_t best = INT32_MAX; ++best;",
+        ("return label;", "return labels;", r"^cc: failed: network\.c:\d+:\d+: error: .labels."),
+        ("int label = 0;", "int label = INT32_MAX; ++label;",
          r"^\./network: failed: network\.c:\d+:\d+: runtime error: signed integer overflow"),
     ],
 )  # fmt: skip
@@ -323,7 +316,7 @@ def test_a_program_that_does_not_compile_or_overflows_is_refused(
     require_tool: Callable[[str], None],
 ) -> None:
     require_tool("cc")
-    program = "scripts.simulation.c_inference.inference_program"
-    monkeypatch.setattr(program, lambda network: inference_program(network).replace(old, new))
+    program = "scripts.simulation.c_inference.network_source"
+    monkeypatch.setattr(program, lambda network: network_source(network).replace(old, new))
     with pytest.raises(ValueError, match=message):
         run_c(tying_network(), random_fingerprints(1, 1, (10, 6)))

@@ -1,0 +1,200 @@
+"""The fast exact engine: `network.c` compiled for this machine, behind the call of the reference.
+
+Sixteen inputs are computed at a time, one in each lane of a vector (`lanes.h`), and the cores share
+the batches. Libraries are kept by what they were made from: the text of the network, the compiler,
+and the instructions that this processor has.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from golden import files, reference
+from golden.c.kernels import LANES_HEADER
+from golden.c.source import network_header, network_source, value_bits
+from golden.network import INPUT_NAME, IntegerNetwork
+from golden.reference import Inference, Integers
+
+CACHE = Path(__file__).parents[2] / "work" / "engines"
+LANES = 16
+_FLAGS = ("-std=gnu11", "-O3", "-march=native", "-fPIC", "-shared", f"-DKWS_LANES={LANES}")
+_LANES_A_THREAD = 64  # batches of a thread are not smaller
+
+
+class Engine(Protocol):
+    """What computes a network exactly: the compiled one, or the reference."""
+
+    @property
+    def name(self) -> str:
+        """What it is, for people."""
+
+    def run(self, fingerprints: npt.NDArray[Any]) -> Inference:
+        """Compute every layer of a batch, as `golden.reference.run` does."""
+
+    def logits(self, fingerprints: npt.NDArray[Any]) -> Integers:
+        """Compute the logits `(N, label)`, int64, of `fingerprints` `(N, *network.input_shape)`."""
+
+
+class ReferenceEngine:
+    """`golden.reference`, where there is no compiler."""
+
+    name = "NumPy reference"
+
+    def __init__(self, network: IntegerNetwork) -> None:
+        self.network = network
+
+    def run(self, fingerprints: npt.NDArray[Any]) -> Inference:
+        return reference.run(self.network, fingerprints)
+
+    def logits(self, fingerprints: npt.NDArray[Any]) -> Integers:
+        return self.run(fingerprints).logits
+
+
+class CompiledEngine:
+    """The generated C, compiled and loaded.
+
+    Raises FileNotFoundError without a C compiler, and ValueError, with its message, if it fails.
+    """
+
+    def __init__(
+        self, network: IntegerNetwork, threads: int | None = None, cache: Path = CACHE
+    ) -> None:
+        self.network, self.cache = network, cache
+        self.threads = threads or len(os.sched_getaffinity(0))
+        self._logits_only = _load(network, cache, keeps_layers=False)
+        self._with_layers: ctypes.CDLL | None = None
+
+    @property
+    def name(self) -> str:
+        return f"compiled C, {LANES} inputs at a time on {self.threads} threads"
+
+    def logits(self, fingerprints: npt.NDArray[Any]) -> Integers:
+        features = _features(self.network, fingerprints)
+        found = self._empty_logits(len(features))
+        share = -(-len(features) // self.threads)
+        share = -(-share // _LANES_A_THREAD) * _LANES_A_THREAD
+        starts = range(0, len(features), max(share, 1))
+
+        def compute(start: int) -> None:
+            part = slice(start, start + share)
+            _infer(self._logits_only, features[part], found[part], None)
+
+        if len(starts) > 1:
+            with ThreadPoolExecutor(len(starts)) as pool:
+                list(pool.map(compute, starts))
+        else:
+            compute(0)
+        return found.astype(np.int64)
+
+    def run(self, fingerprints: npt.NDArray[Any]) -> Inference:
+        network = self.network
+        if self._with_layers is None:
+            self._with_layers = _load(network, self.cache, keeps_layers=True)
+        features = _features(network, fingerprints)
+        kind = np.int32 if value_bits(network) == 32 else np.int64
+        names = [node.name for node in network.nodes]
+        found = {name: np.empty((len(features), *network.shapes[name]), kind) for name in names}
+        logits = self._empty_logits(len(features))
+        pointers = (ctypes.c_void_p * len(found))(*(each.ctypes.data for each in found.values()))
+        _infer(self._with_layers, features, logits, pointers)
+        layers = {INPUT_NAME: features.astype(np.int64) - network.input_format.zero_point}
+        layers |= {name: layer.astype(np.int64) for name, layer in found.items()}
+        return Inference(layers, layers[network.output_name])
+
+    def _empty_logits(self, count: int) -> npt.NDArray[np.signedinteger[Any]]:
+        low, high = self.network.reaches[self.network.output_name]
+        fits = low >= -(2**31) and high < 2**31
+        return np.empty((count, len(self.network.labels)), np.int32 if fits else np.int64)
+
+
+def engine_for(network: IntegerNetwork, tell: Callable[[str], None]) -> Engine:
+    """Return the compiled engine, or the reference where there is none; `tell` then hears why."""
+    try:
+        return CompiledEngine(network)
+    except (FileNotFoundError, ValueError) as error:
+        tell(f"{error}; the NumPy reference computes instead, many times slower")
+        return ReferenceEngine(network)
+
+
+def _features(network: IntegerNetwork, fingerprints: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
+    reference.check_fingerprints(network, fingerprints)
+    return np.ascontiguousarray(fingerprints, np.int8)
+
+
+def _infer(
+    library: ctypes.CDLL,
+    features: npt.NDArray[np.int8],
+    logits: npt.NDArray[np.signedinteger[Any]],
+    layers: Any,
+) -> None:
+    library.kws_infer_many(
+        ctypes.c_void_p(features.ctypes.data),
+        ctypes.c_int64(len(features)),
+        ctypes.c_void_p(logits.ctypes.data),
+        layers,
+    )
+
+
+def _load(network: IntegerNetwork, cache: Path, *, keeps_layers: bool) -> ctypes.CDLL:
+    """Load the library of a network from the cache, made anew if it is not there or damaged."""
+    flags = [*_FLAGS, *(["-DKWS_TAP"] if keeps_layers else [])]
+    texts = {
+        "network.c": network_source(network),
+        "network.h": network_header(network),
+        "lanes.h": files.read_text(LANES_HEADER),
+    }
+    key = sha256("\0".join([_target(), *flags, *texts.values()]).encode()).hexdigest()
+    path = cache / f"{key[:32]}.so"
+    if not (path.exists() and _is_of(path, key)):
+        _compile(texts, [*flags, f'-DKWS_KEY="{key}"'], path)
+        if not _is_of(path, key):
+            raise ValueError(f"{path}: expected the library just compiled, found another")
+    return ctypes.CDLL(str(path))
+
+
+def _is_of(path: Path, key: str) -> bool:
+    """Say whether a library can be loaded and was made for `key`."""
+    try:
+        library = ctypes.CDLL(str(path))
+        return ctypes.c_char_p.in_dll(library, "kws_key").value == key.encode()
+    except (OSError, ValueError):
+        return False
+
+
+def _compile(texts: dict[str, str], flags: list[str], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+        for name, text in texts.items():
+            files.write_text(Path(scratch) / name, text)
+        _run(["cc", *flags, "network.c", "-o", "network.so"], Path(scratch))
+        (Path(scratch) / "network.so").replace(path)
+
+
+def _target() -> str:
+    """Return the macros that the compiler defines for this machine: its name and instructions."""
+    return _run(["cc", "-march=native", "-E", "-dM", "-x", "c", os.devnull], Path.cwd())
+
+
+def _run(command: list[str], folder: Path) -> str:
+    if shutil.which(command[0]) is None:
+        raise FileNotFoundError(
+            f"{command[0]}: not found, install the Debian packages gcc and libc6-dev"
+        )
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if result.returncode:
+        said = result.stderr.splitlines()
+        errors = [line for line in said if "error" in line]
+        raise ValueError(f"{command[0]}: failed: {next(iter(errors + said), 'no message')}")
+    return result.stdout
