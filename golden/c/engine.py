@@ -29,6 +29,7 @@ from golden.reference import Inference, Integers
 
 CACHE = Path(__file__).parents[2] / "work" / "engines"
 LANES = 16
+MISSING_COMPILER = "cc: not found, install the Debian packages gcc and libc6-dev"
 _FLAGS = ("-std=gnu11", "-O3", "-march=native", "-fPIC", "-shared", f"-DKWS_LANES={LANES}")
 _LANES_A_THREAD = 64  # batches of a thread are not smaller
 
@@ -189,9 +190,7 @@ def _target() -> str:
 
 def _run(command: list[str], folder: Path) -> str:
     if shutil.which(command[0]) is None:
-        raise FileNotFoundError(
-            f"{command[0]}: not found, install the Debian packages gcc and libc6-dev"
-        )
+        raise FileNotFoundError(MISSING_COMPILER)
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if result.returncode:
         said = result.stderr.splitlines()

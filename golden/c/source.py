@@ -309,7 +309,8 @@ class _Source:
         assert isinstance(node, Convolution | DepthwiseConvolution | FullyConnected)
         weights = node.weights.reshape(len(node.weights), -1).astype(np.int64)
         shifted = self.plan.storage[step.sources[0]].offset * weights.sum(axis=1)
-        return (0 if node.biases is None else node.biases.astype(np.int64)) - shifted
+        biases: npt.NDArray[np.int64] = -shifted
+        return biases if node.biases is None else biases + node.biases
 
     def is_depthwise(self, step: Step) -> bool:
         node = step.node
@@ -340,7 +341,8 @@ class _Source:
                 axes["window"] = (*axes["from"][:2], 0)
             case Convolution() | DepthwiseConvolution() | MaxPool() | AveragePool():
                 (top, _), (left, _) = node.windows.padding_of(self.network.shapes[node.input])
-                axes["window"] = (*node.windows.kernel, 0)
+                height, width = node.windows.kernel
+                axes["window"] = (height, width, 0)
                 axes["stride"] = (*node.windows.stride, 0)
                 axes["dilation"] = (*node.windows.dilation, 0)
                 axes["pad"] = (top, left, 0)
@@ -382,7 +384,8 @@ class _Source:
         channel = np.arange(weights.shape[1]) // (weights.shape[1] // source.channels)
         bits = 32 // source.group
         words = (weights & ((1 << bits) - 1)) << (channel % source.group * bits)
-        return np.where(words > _INT32_MAX, words - 2**32, words)
+        signed: npt.NDArray[np.int64] = np.where(words > _INT32_MAX, words - 2**32, words)
+        return signed
 
     def constants(self, step: Step) -> str:
         """Return the arrays of a step."""

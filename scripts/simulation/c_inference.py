@@ -20,7 +20,7 @@ from golden.network import INPUT_NAME, IntegerNetwork
 from golden.reference import Integers
 
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic")
-# An overflow or a wild pointer would end the program; there is none, but nothing else would show it.
+# An overflow or a wild pointer would end the program, and nothing else would show it.
 SANITIZE = ("-fsanitize=undefined,address", "-fno-sanitize-recover=all")
 _MAIN = """\
 /* Reads inputs; writes each layer of each, and the label. */
@@ -55,9 +55,7 @@ def run_c(
     ends early.
     """
     if shutil.which(compiler) is None:
-        raise FileNotFoundError(
-            f"{compiler}: not found, install the Debian packages gcc and libc6-dev"
-        )
+        raise FileNotFoundError(f"{compiler}: not found, install gcc and libc6-dev, or clang")
     reference.check_fingerprints(network, fingerprints)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
