@@ -131,8 +131,12 @@ def _substitutions(
 
 
 def _case(rounding: str) -> str:
+    if rounding.startswith("down"):
+        return f"""case {rounding.upper()}:
+            value = scaled_down(raised(value, e->shift), e, at);
+            break;"""
     return f"""case {rounding.upper()}:
-            value = value * (INT32_C(1) << e->shift);
+            value = raised(value, e->shift);
             value = scaled_{rounding}(value, e->multipliers[at], e->exponents[at]);
             break;"""
 

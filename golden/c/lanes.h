@@ -129,14 +129,24 @@ INLINE acc_t single_s32(acc_t sum, const int32_t *x, int32_t channel, const sing
 }
 
 INLINE acc_t larger(acc_t a, acc_t b) {
+#if defined(__AVX512F__)
+    return (acc_t)_mm512_max_epi32((__m512i)a, (__m512i)b);
+#else
     const acc_t first = a > b;
     return (a & first) | (b & ~first);
+#endif
 }
 INLINE wide_t larger_wide(wide_t a, wide_t b) {
     const wide_t first = a > b;
     return (a & first) | (b & ~first);
 }
-INLINE acc_t smaller(acc_t a, acc_t b) { return ~larger(~a, ~b); }
+INLINE acc_t smaller(acc_t a, acc_t b) {
+#if defined(__AVX512F__)
+    return (acc_t)_mm512_min_epi32((__m512i)a, (__m512i)b);
+#else
+    return ~larger(~a, ~b);
+#endif
+}
 
 INLINE acc_t floor_shift(acc_t value, int32_t shift) { return value >> shift; }
 INLINE wide_t floor_shift_wide(wide_t value, int32_t shift) { return value >> shift; }
@@ -157,6 +167,24 @@ INLINE acc_t scaled(acc_t value, int32_t multiplier, int32_t shift) {
     return narrowed((widened(value) * multiplier + (INT64_C(1) << (shift - 1))) >> shift);
 #endif
 }
+
+/* (value * multiplier + half) / 2^(32 + shift), rounded down. */
+INLINE acc_t scaled_down(acc_t value, const ending_t *e, int32_t at) {
+    const int32_t multiplier = e->multipliers[at], shift = e->downs[at].shift;
+    const int64_t half = e->downs[at].half;
+#if defined(__AVX512F__)
+    const __m512i factor = _mm512_set1_epi32(multiplier), halves = _mm512_set1_epi64(half);
+    const __m512i x = (__m512i)value, odd = _mm512_srli_epi64(x, 32);
+    const __m512i low = _mm512_add_epi64(_mm512_mul_epi32(x, factor), halves);
+    const __m512i high = _mm512_add_epi64(_mm512_mul_epi32(odd, factor), halves);
+    const __m512i upper = _mm512_mask_shuffle_epi32(high, 0x5555, low, _MM_PERM_DDBB);
+    return (acc_t)_mm512_srav_epi32(upper, _mm512_set1_epi32(shift));
+#else
+    return narrowed((widened(value) * multiplier + half) >> 32 >> shift);
+#endif
+}
+
+INLINE acc_t raised(acc_t value, int32_t shift) { return value << shift; }
 
 /* |value|, and that with the sign of another. */
 INLINE acc_t magnitude(acc_t value) { return (value ^ value >> 31) - (value >> 31); }

@@ -88,6 +88,18 @@ static inline int32_t scaled(int32_t value, int32_t multiplier, int32_t shift) {
     return (int32_t)(raised >= 0 ? raised >> shift : ~(~raised >> shift));
 }
 
+/* What is left of all rules where results below 0 become 0 and exponents are negative: there, ties
+ * up are ties away from zero, and to round twice is to add half of the first last place. */
+static inline int32_t scaled_down(int32_t value, const ending_t *e, int32_t at) {
+    const int32_t shift = 31 - e->exponents[at];
+    const int64_t half = (INT64_C(1) << (shift - 1)) + (e->rule == DOWN_TWICE ? 1 << 30 : 0);
+    const int64_t sum = (int64_t)value * e->multipliers[at] + half;
+    return (int32_t)(sum >= 0 ? sum >> shift : ~(~sum >> shift));
+}
+
+/* value * 2^shift, which fits. */
+static inline int32_t raised(int32_t value, int32_t shift) { return value * (INT32_C(1) << shift); }
+
 static inline int32_t magnitude(int32_t value) { return value < 0 ? -value : value; }
 
 static inline int64_t magnitude_wide(int64_t value) { return value < 0 ? -value : value; }

@@ -109,11 +109,19 @@ typedef struct {
     int32_t low, high;
     enum { NO_POOL, LARGEST, TOTAL } pool;
     int32_t offset;
+#if KWS_LANES > 1
+    const struct down { int64_t half; int32_t shift; } *downs; /* of DOWN rules, for each factor */
+#endif
 #ifdef KWS_TAP
     kws_value_t *sums, *finished; /* where values before and after go, if anywhere */
 #endif
 } ending_t;
 
+#if KWS_LANES > 1
+#define DOWNS(downs) , downs
+#else
+#define DOWNS(downs)
+#endif
 #ifdef KWS_TAP
 #define TAP(call) call
 #define TAPS(sums, finished) , sums, finished
@@ -260,7 +268,7 @@ class _Source:
 
     def text(self) -> str:
         finishes = [f for step in self.steps for f in (step.finish, *step.prologues) if f]
-        roundings = {f.rounding for f in finishes if isinstance(f, Requantise)}
+        roundings = {_rule(f) for f in finishes if isinstance(f, Requantise)}
         adds = {
             add_name(*kinds): add_kernel(*kinds)
             for kinds in (self.add_kinds(s) for s in self.steps if isinstance(s.node, Add))
@@ -410,6 +418,8 @@ class _Source:
                     _array("int32_t", f"{finish.name}_multipliers", finish.multipliers),
                     _array("int8_t", f"{finish.name}_exponents", finish.exponents),
                 ]
+                if _rule(finish).startswith("down"):
+                    texts.append(_downs(finish))
         return "\n".join(texts)
 
     def layer_and_endings(self, step: Step) -> str:
@@ -573,9 +583,32 @@ def _ending(
             low, high = (min(max(end, _INT32_MIN), _INT32_MAX) for end in finish.value_range)
             arrays = f"{finish.name}_multipliers", f"{finish.name}_exponents"
             each = int(finish.multipliers.size > 1)
-            rule = finish.rounding.upper()
+            rule = _rule(finish).upper()
             fields = (rule, finish.left_shift, *arrays, each, _constant(low), _constant(high))
-    return f"{{{', '.join(map(str, (*fields, pool, offset)))} TAPS({taps})}}"
+    downs = "0"
+    if isinstance(finish, Requantise) and _rule(finish).startswith("down"):
+        downs = f"{finish.name}_downs"
+    return f"{{{', '.join(map(str, (*fields, pool, offset)))} DOWNS({downs}) TAPS({taps})}}"
+
+
+def _downs(finish: Requantise) -> str:
+    """Return, for a build in lanes, what is added to each product and by what it is shifted."""
+    first = 2**30 if finish.rounding == "twice" else 0
+    entries = (
+        f"{{{_constant(first + 2 ** (30 - exponent))}, {-1 - exponent}}}"
+        for exponent in finish.exponents.tolist()
+    )
+    name = f"{finish.name}_downs[{finish.exponents.size}]"
+    lines = textwrap.wrap(", ".join(entries), _LINE_LENGTH - 4)
+    body = "\n".join(f"    {line}" for line in lines)
+    return f"#if KWS_LANES > 1\nstatic const struct down {name} = {{\n{body}\n}};\n#endif"
+
+
+def _rule(finish: Requantise) -> str:
+    """Return the rule of rounding, or the simpler one where only results above 0 count."""
+    if finish.value_range[0] < 0 or finish.exponents.max() >= 0:
+        return finish.rounding
+    return "down_twice" if finish.rounding == "twice" else "down_once"
 
 
 def _three(shape: Shape, missing: int = 1) -> Axes:

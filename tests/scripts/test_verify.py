@@ -238,7 +238,7 @@ def test_software_only_compares_keras_and_c_and_says_why_no_more(
     assert [rung["name"] for rung in evidence["rungs"]] == ["golden.reference", "compiled C"]
     names = {"fingerprint", "label", *(node.name for node in checkpoint.network().nodes)}
     assert all(set(rung["values_compared"]) == names for rung in evidence["rungs"])
-    assert set(evidence["artefacts"]) == {checkpoint.name, "network.c", "ties.npz"}
+    assert set(evidence["artefacts"]) == {checkpoint.name, "network.c", "network.h", "ties.npz"}
 
 
 def test_bad_flags_are_one_line(tmp_path: Path) -> None:
