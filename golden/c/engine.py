@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
@@ -30,7 +30,8 @@ from golden.reference import Inference, Integers
 CACHE = Path(__file__).parents[2] / "work" / "engines"
 LANES = 16
 MISSING_COMPILER = "cc: not found, install the Debian packages gcc and libc6-dev"
-_FLAGS = ("-std=gnu11", "-O3", "-march=native", "-fPIC", "-shared", f"-DKWS_LANES={LANES}")
+_FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-shared", f"-DKWS_LANES={LANES}")
+_NATIVE = ("-march=native",)
 _LANES_A_THREAD = 64  # batches of a thread are not smaller
 
 
@@ -64,17 +65,21 @@ class ReferenceEngine:
 
 
 class CompiledEngine:
-    """The generated C, compiled and loaded.
+    """The generated C, compiled and loaded; `target` are the compiler's flags for the processor.
 
     Raises FileNotFoundError without a C compiler, and ValueError, with its message, if it fails.
     """
 
     def __init__(
-        self, network: IntegerNetwork, threads: int | None = None, cache: Path = CACHE
+        self,
+        network: IntegerNetwork,
+        threads: int | None = None,
+        cache: Path = CACHE,
+        target: Sequence[str] = _NATIVE,
     ) -> None:
-        self.network, self.cache = network, cache
+        self.network, self._cache, self._target = network, cache, target
         self.threads = threads or len(os.sched_getaffinity(0))
-        self._logits_only = _load(network, cache, keeps_layers=False)
+        self._logits_only = _load(network, cache, target)
         self._with_layers: ctypes.CDLL | None = None
 
     @property
@@ -102,7 +107,7 @@ class CompiledEngine:
     def run(self, fingerprints: npt.NDArray[Any]) -> Inference:
         network = self.network
         if self._with_layers is None:
-            self._with_layers = _load(network, self.cache, keeps_layers=True)
+            self._with_layers = _load(network, self._cache, [*self._target, "-DKWS_TAP"])
         features = _features(network, fingerprints)
         kind = np.int32 if value_bits(network) == 32 else np.int64
         names = [node.name for node in network.nodes]
@@ -148,15 +153,15 @@ def _infer(
     )
 
 
-def _load(network: IntegerNetwork, cache: Path, *, keeps_layers: bool) -> ctypes.CDLL:
+def _load(network: IntegerNetwork, cache: Path, further_flags: Sequence[str]) -> ctypes.CDLL:
     """Load the library of a network from the cache, made anew if it is not there or damaged."""
-    flags = [*_FLAGS, *(["-DKWS_TAP"] if keeps_layers else [])]
+    flags = [*_FLAGS, *further_flags]
     texts = {
         "network.c": network_source(network),
         "network.h": network_header(network),
         "lanes.h": files.read_text(LANES_HEADER),
     }
-    key = sha256("\0".join([_target(), *flags, *texts.values()]).encode()).hexdigest()
+    key = sha256("\0".join([_macros(flags), *flags, *texts.values()]).encode()).hexdigest()
     path = cache / f"{key[:32]}.so"
     if not (path.exists() and _is_of(path, key)):
         _compile(texts, [*flags, f'-DKWS_KEY="{key}"'], path)
@@ -183,9 +188,9 @@ def _compile(texts: dict[str, str], flags: list[str], path: Path) -> None:
         (Path(scratch) / "network.so").replace(path)
 
 
-def _target() -> str:
-    """Return the macros that the compiler defines for this machine: its name and instructions."""
-    return _run(["cc", "-march=native", "-E", "-dM", "-x", "c", os.devnull], Path.cwd())
+def _macros(flags: Sequence[str]) -> str:
+    """Return what the compiler defines: its version, and the processor's instructions."""
+    return _run(["cc", *flags, "-E", "-dM", "-x", "c", os.devnull], Path.cwd())
 
 
 def _run(command: list[str], folder: Path) -> str:

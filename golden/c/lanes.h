@@ -13,7 +13,18 @@
 #error "KWS_LANES: expected 1 or 16"
 #endif
 
-#if defined(__x86_64__)
+/* KWS_PLAIN leaves processors' own instructions out, to try what other processors run. */
+#if defined(__AVX512VNNI__) && !defined(KWS_PLAIN)
+#define HAS_VNNI
+#endif
+#if defined(__AVX512BW__) && !defined(KWS_PLAIN)
+#define HAS_AVX512
+#elif defined(__AVX2__) && !defined(KWS_PLAIN)
+#define HAS_AVX2
+#elif defined(__SSE2__) && !defined(KWS_PLAIN)
+#define HAS_SSE2
+#endif
+#if defined(HAS_AVX512) || defined(HAS_AVX2) || defined(HAS_SSE2)
 #include <immintrin.h>
 #endif
 
@@ -69,15 +80,15 @@ INLINE void store_s64(int64_t *group, const wide_t *v) { *(stored_wide_t *)group
 
 /* Two products of 16 bits each, added to every lane. */
 INLINE acc_t dot_pairs(acc_t sum, acc_t x, acc_t w) {
-#if defined(__AVX512VNNI__)
+#ifdef HAS_VNNI
     return (acc_t)_mm512_dpwssd_epi32((__m512i)sum, (__m512i)x, (__m512i)w);
-#elif defined(__AVX512BW__)
+#elif defined(HAS_AVX512)
     return sum + (acc_t)_mm512_madd_epi16((__m512i)x, (__m512i)w);
-#elif defined(__AVX2__)
+#elif defined(HAS_AVX2)
     union { acc_t all; __m256i part[2]; } a = {x}, b = {w};
     for (int i = 0; i < 2; ++i) a.part[i] = _mm256_madd_epi16(a.part[i], b.part[i]);
     return sum + a.all;
-#elif defined(__SSE2__)
+#elif defined(HAS_SSE2)
     union { acc_t all; __m128i part[4]; } a = {x}, b = {w};
     for (int i = 0; i < 4; ++i) a.part[i] = _mm_madd_epi16(a.part[i], b.part[i]);
     return sum + a.all;
@@ -88,7 +99,7 @@ INLINE acc_t dot_pairs(acc_t sum, acc_t x, acc_t w) {
 
 /* Four products of a byte without and a byte with a sign, added to every lane. */
 INLINE acc_t dot_bytes(acc_t sum, acc_t x, int32_t w) {
-#if defined(__AVX512VNNI__)
+#ifdef HAS_VNNI
     return (acc_t)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)x, _mm512_set1_epi32(w));
 #else
     const acc_t four = splat(w);
@@ -129,7 +140,7 @@ INLINE acc_t single_s32(acc_t sum, const int32_t *x, int32_t channel, const sing
 }
 
 INLINE acc_t larger(acc_t a, acc_t b) {
-#if defined(__AVX512F__)
+#ifdef HAS_AVX512
     return (acc_t)_mm512_max_epi32((__m512i)a, (__m512i)b);
 #else
     const acc_t first = a > b;
@@ -141,7 +152,7 @@ INLINE wide_t larger_wide(wide_t a, wide_t b) {
     return (a & first) | (b & ~first);
 }
 INLINE acc_t smaller(acc_t a, acc_t b) {
-#if defined(__AVX512F__)
+#ifdef HAS_AVX512
     return (acc_t)_mm512_min_epi32((__m512i)a, (__m512i)b);
 #else
     return ~larger(~a, ~b);
@@ -153,7 +164,7 @@ INLINE wide_t floor_shift_wide(wide_t value, int32_t shift) { return value >> sh
 
 /* value * multiplier / 2^shift to the nearest integer, ties up; it fits 32 bits. */
 INLINE acc_t scaled(acc_t value, int32_t multiplier, int32_t shift) {
-#if defined(__AVX512F__)
+#ifdef HAS_AVX512
     const __m512i factor = _mm512_set1_epi32(multiplier), x = (__m512i)value;
     const __m512i half = _mm512_set1_epi64(INT64_C(1) << (shift - 1));
     const __m128i count = _mm_cvtsi32_si128(shift);
@@ -172,7 +183,7 @@ INLINE acc_t scaled(acc_t value, int32_t multiplier, int32_t shift) {
 INLINE acc_t scaled_down(acc_t value, const ending_t *e, int32_t at) {
     const int32_t multiplier = e->multipliers[at], shift = e->downs[at].shift;
     const int64_t half = e->downs[at].half;
-#if defined(__AVX512F__)
+#ifdef HAS_AVX512
     const __m512i factor = _mm512_set1_epi32(multiplier), halves = _mm512_set1_epi64(half);
     const __m512i x = (__m512i)value, odd = _mm512_srli_epi64(x, 32);
     const __m512i low = _mm512_add_epi64(_mm512_mul_epi32(x, factor), halves);

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 import re
 import textwrap
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ import numpy.typing as npt
 
 from golden.c.header import quoted
 from golden.c.kernels import add_kernel, add_name, c_type, functions, scalar_types
-from golden.c.steps import Finish, Plan, Step, has_outside, outside_name, unfolds
+from golden.c.steps import Finish, Plan, Step, has_outside, outside_name
 from golden.integer_math import signed_limits
 from golden.network import INPUT_NAME, IntegerNetwork
 from golden.nodes import (
@@ -354,23 +353,15 @@ class _Source:
                 axes["stride"] = (*node.windows.stride, 0)
                 axes["dilation"] = (*node.windows.dilation, 0)
                 axes["pad"] = (top, left, 0)
-                if node.input == INPUT_NAME and unfolds(node, self.network.shapes[INPUT_NAME]):
-                    axes |= self.unfolded(axes)
+                if node is self.plan.unfolded_for:
+                    axes["window"] = (height, 1, 0)
+                    axes["stride"] = (node.stride[0], 1, 0)
+                    axes["pad"] = (top, 0, 0)
             case Pad():
                 axes["pad"] = _three(tuple(before for before, _ in node.amounts), missing=0)
             case _:
                 pass
         return axes
-
-    def unfolded(self, axes: Mapping[str, Axes]) -> dict[str, Axes]:
-        """Return what changes where a pixel of the input is a whole row of the kernel."""
-        if self.plan.input_shape == self.network.shapes[INPUT_NAME]:
-            return {}
-        return {
-            "window": (axes["window"][0], 1, 0),
-            "stride": (axes["stride"][0], 1, 0),
-            "pad": (axes["pad"][0], 0, 0),
-        }
 
     def weights(self, step: Step) -> npt.NDArray[np.int8]:
         """Return the weights in the order of reading."""
@@ -549,11 +540,10 @@ class _Source:
         """Return the numbers of the `layer_t` that says how the input is taken."""
         shape, stored = self.network.shapes[INPUT_NAME], self.plan.input_shape
         source, stride, pad = _three(stored), 1, 0
-        if len(stored) == 3 and stored != shape:
-            node = next(step.node for step in self.steps if INPUT_NAME in step.sources)
-            assert isinstance(node, Convolution | DepthwiseConvolution)
+        node = self.plan.unfolded_for
+        if node:
             source, stride = _three(shape), node.stride[1]
-            pad = node.windows.padding_of(shape)[1][0]
+            (pad, _) = node.windows.padding_of(shape)[1]
         axes = [source, _three(stored), (1, 1, 0), (1, stride, 0), (1, 1, 0), (0, pad, 0)]
         return ", ".join(map(_braces, axes))
 

@@ -36,7 +36,7 @@ from golden.windows import Pair, Shape
 Finish = ShiftRelu | Requantise
 Copy = Pad | Reshape
 Pool = GlobalMaxPool | GlobalSumPool
-SumNode = Convolution | DepthwiseConvolution | FullyConnected
+Kernels = Convolution | DepthwiseConvolution
 _LARGEST_BYTE = 255
 GROUPS = {"u8": 4, "s16": 2, "s32": 1, "s64": 1}
 _ALIGNMENT = 8  # bytes, of the widest type
@@ -139,23 +139,34 @@ class Plan:
         object.__setattr__(self, "steps", tuple(_steps(self.network)))
 
     @cached_property
-    def input_shape(self) -> Shape:
-        """Shape in which the input is stored: that in which its only reader takes it, if it can.
-
-        For a convolution of few channels a pixel is what one row of the kernel reads, so that
-        groups are full; the pixels then lie apart by its stride.
-        """
-        shape = self.network.shapes[INPUT_NAME]
+    def input_reader(self) -> Node | None:
+        """The only node that reads the input, if there is only one."""
         readers = [step.node for step in self.steps if INPUT_NAME in step.sources]
-        if len(readers) == 1:
-            node = readers[0]
-            if unfolds(node, shape):
-                assert isinstance(node, Convolution | DepthwiseConvolution)
-                return (shape[0], node.windows.grid(shape)[1], node.weights.shape[2] * shape[2])
-            if isinstance(node, Reshape):
-                return node.shape
-            if isinstance(node, FullyConnected):
-                return (math.prod(shape),)
+        return readers[0] if len(readers) == 1 else None
+
+    @cached_property
+    def unfolded_for(self) -> Kernels | None:
+        """The convolution for which a pixel of the input is what one row of its kernel reads.
+
+        So a few channels fill groups; the pixels lie apart by its stride.
+        """
+        shape, node = self.network.shapes[INPUT_NAME], self.input_reader
+        if not isinstance(node, Kernels) or node.dilation[1] != 1:
+            return None
+        sums_all_channels = isinstance(node, Convolution) or shape[-1] == 1
+        return node if sums_all_channels and shape[-1] % GROUPS["u8"] else None
+
+    @cached_property
+    def input_shape(self) -> Shape:
+        """Shape in which the input is stored: that in which its only reader takes it, if it can."""
+        shape, node = self.network.shapes[INPUT_NAME], self.input_reader
+        if isinstance(node, Reshape):
+            return node.shape
+        if isinstance(node, FullyConnected):
+            return (math.prod(shape),)
+        if self.unfolded_for:
+            row = self.unfolded_for.weights.shape[2] * shape[2]
+            return (shape[0], self.unfolded_for.windows.grid(shape)[1], row)
         return shape
 
     @cached_property
@@ -237,7 +248,7 @@ def outside_name(storage: Storage) -> str:
 
 def has_outside(network: IntegerNetwork, node: Node) -> bool:
     """Say whether kernels of a node reach beyond its input; pools leave out what lies there."""
-    if not isinstance(node, Convolution | DepthwiseConvolution):
+    if not isinstance(node, Kernels):
         return False
     return any(map(any, node.windows.padding_of(network.shapes[node.input])))
 
@@ -272,14 +283,6 @@ def _steps(network: IntegerNetwork) -> Iterator[Step]:
         taken |= {member.name for member in (finish, pool) if member}
         before = tuple(map(prologues.get, node.sources)) if isinstance(node, Add) else ()
         yield Step(node, finish, pool, before)
-
-
-def unfolds(node: Node, shape: Shape) -> bool:
-    """Say whether a node reads an input of `shape` as rows of its kernel."""
-    if not isinstance(node, Convolution | DepthwiseConvolution):
-        return False
-    sums_all_channels = isinstance(node, Convolution) or shape[-1] == 1
-    return sums_all_channels and shape[-1] % GROUPS["u8"] != 0 and node.dilation[1] == 1
 
 
 def _storage(reach: Pair, shape: Shape) -> Storage:
