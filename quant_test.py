@@ -2,10 +2,11 @@
 """Turn a checkpoint into its integers, check them on every layer of every clip, and export them.
 
 Evaluates the training, validation and testing partitions of DATA_DIR, or the folder TEST_DIR, with
-the integer reference, and compares each layer of each clip with the Keras forward pass. The export
-(network.npz, weight.h, example_weight.txt, evidence.json, manifest.json; golden vectors 1.txt 2.txt
-3.txt lots_of_case.txt cases.npz) depends on the checkpoint alone; accuracy and confusion matrices
-go to EVALUATION_DIR.
+the integers, and compares each layer of each clip with the Keras forward pass. The export
+(network.npz, weight.h, network.h, network.c, example_weight.txt, evidence.json, manifest.json;
+golden vectors 1.txt 2.txt 3.txt lots_of_case.txt cases.npz) depends on the checkpoint alone;
+accuracy and confusion matrices go to EVALUATION_DIR. Where clips are many, the compiled C computes
+them (golden.c.engine); without a compiler the NumPy reference does.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def main() -> None:
     plot_confusion(last.confusion, last.labels, heading, picture)
     say(f"accuracy    {evaluation_dir / 'accuracy.json'}, {picture}")
     say(
-        f"compared    Keras with the integer reference: {sum(c.total for c in compared):,} values, "
+        f"compared    Keras with the {results[-1].engine}: {sum(c.total for c in compared):,} values, "
         f"all layers of {sum(c.clips for c in compared):,} clips, 0 mismatches"
     )
     say(f"float32     {exactness_text(bound, verifier.largest_sum)}")

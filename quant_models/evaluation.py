@@ -1,4 +1,4 @@
-"""What a trained network gets right, and the proof that Keras and the integer reference agree."""
+"""What a trained network gets right, and the proof that Keras and the integers agree."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from golden import reference
+from golden.c.engine import Engine, ReferenceEngine, engine_for
 from golden.comparison import Comparison, compare
 from golden.network import INPUT_NAME, IntegerNetwork
+from golden.reference import Inference
 from quant_models.checkpoint import Checkpoint
 from quant_models.ds_cnn import DsCnn
 from quant_models.exactness import check_sums
@@ -22,14 +23,15 @@ _BATCH = 256
 
 @dataclass(frozen=True)
 class Result:
-    """How a network did on a set of examples, by the integer reference.
+    """How a network did on a set of examples, by its integers.
 
     `confusion[t][p]` counts examples of label `t` that were taken for label `p`; `comparison` says
-    how many values of Keras and reference were compared and found equal.
+    how many values of Keras and `engine` were compared and found equal.
     """
 
     title: str
     labels: tuple[str, ...]
+    engine: str
     confusion: npt.NDArray[np.int64]
     comparison: Comparison
 
@@ -44,7 +46,10 @@ class Result:
 
 
 class Verifier:
-    """Runs Keras and the integer reference side by side and compares every layer.
+    """Runs Keras and the integers side by side and compares every layer.
+
+    The integers are those of `engine`: the reference, and in `evaluate` the compiled C where clips
+    are many.
 
     With `bounded` the caller says that no input makes sums that float32 does not hold exactly;
     without, every clip is checked (`exactness.check_sums`), and `largest_sum` is the largest sum of
@@ -53,6 +58,7 @@ class Verifier:
 
     def __init__(self, checkpoint: Checkpoint, bounded: bool = False):
         self.network: IntegerNetwork = checkpoint.network()
+        self.engine: Engine = ReferenceEngine(self.network)
         self.largest_sum = 0
         self._bounded = bounded
         self._model = DsCnn(checkpoint.size, len(checkpoint.labels))
@@ -60,13 +66,13 @@ class Verifier:
 
     def compare(
         self, fingerprints: npt.NDArray[np.int8], first_clip: int = 0
-    ) -> tuple[Comparison, reference.Inference]:
+    ) -> tuple[Comparison, Inference]:
         """Compare all layers of a batch; Mismatch names the first difference.
 
         Raises ValueError for a sum that float32 does not hold exactly; `first_clip` is what it
         calls the first clip of the batch.
         """
-        inference = reference.run(self.network, fingerprints)
+        inference = self.engine.run(fingerprints)
         if not self._bounded:
             largest = check_sums(self.network, inference.layers, first_clip)
             self.largest_sum = max(self.largest_sum, largest)
@@ -106,9 +112,10 @@ class Verifier:
         progress: Callable[[int, int], None] | None = None,
     ) -> Result:
         """Return accuracy and confusion on a set of examples, every layer compared on the way."""
+        self.engine = engine_for(self.network, len(examples))
         comparison, predicted = self.compare_all(examples.fingerprints, progress)
         confusion = confusion_matrix(examples.label_indices, predicted, len(self.network.labels))
-        return Result(title, self.network.labels, confusion, comparison)
+        return Result(title, self.network.labels, self.engine.name, confusion, comparison)
 
 
 def confusion_matrix(

@@ -138,6 +138,7 @@ def files_to_look_at() -> Table:
         (FOLDER / "training/curves.png", "accuracy and loss over the steps"),
         (EVALUATION / "confusion.png", "what is taken for what"),
         (WEIGHTS / "weight.h", "the integers as C99"),
+        (WEIGHTS / "network.c", "inference with them, for a microcontroller"),
         (WEIGHTS / "example_weight.txt", "the same integers as nested text"),
         (VECTORS / "1.txt", "one clip, every layer before and after its shift"),
         (VECTORS / "lots_of_case.txt", "minimum and maximum of every layer, 1,024 clips"),

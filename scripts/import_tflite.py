@@ -4,9 +4,10 @@
 The network rounds as TFLite Micro does (`tflm`, the default), as LiteRT's reference kernels do
 (`litert`), or once everywhere (`single`). What it computes is compared, tensor by tensor, with the
 runtime that it follows if that is installed, and with compiled C. The export is that of quant_test
-(network.npz, weight.h, example_weight.txt, evidence.json, manifest.json; golden vectors 1.txt 2.txt
-3.txt lots_of_case.txt cases.npz), its inputs given ones, then random ones, each with the network's
-own answer as its label. The widths are interval bounds: bit_widths.json, .csv and summary.csv.
+(network.npz, weight.h, network.h, network.c, example_weight.txt, evidence.json, manifest.json;
+golden vectors 1.txt 2.txt 3.txt lots_of_case.txt cases.npz), its inputs given ones, then random
+ones, each with the network's own answer as its label. The widths are interval bounds:
+bit_widths.json, .csv and summary.csv.
 """
 
 from __future__ import annotations

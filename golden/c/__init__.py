@@ -1,1 +1,1 @@
-"""The network as C: its header, there and back, and a program around it."""
+"""The network as C: its header, there and back, its inference, and that compiled for the host."""

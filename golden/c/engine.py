@@ -11,6 +11,7 @@ import ctypes
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,7 +33,12 @@ LANES = 16
 MISSING_COMPILER = "cc: not found, install the Debian packages gcc and libc6-dev"
 _FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-shared", f"-DKWS_LANES={LANES}")
 _NATIVE = ("-march=native",)
+_WORTH_COMPILING = 2_000_000_000  # multiplications: the reference takes seconds, as a compiler does
 _LANES_A_THREAD = 64  # batches of a thread are not smaller
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 class Engine(Protocol):
@@ -74,12 +80,12 @@ class CompiledEngine:
         self,
         network: IntegerNetwork,
         threads: int | None = None,
-        cache: Path = CACHE,
+        cache: Path | None = None,
         target: Sequence[str] = _NATIVE,
     ) -> None:
-        self.network, self._cache, self._target = network, cache, target
+        self.network, self._cache, self._target = network, cache or CACHE, target
         self.threads = threads or len(os.sched_getaffinity(0))
-        self._logits_only = _load(network, cache, target)
+        self._logits_only = _load(network, self._cache, target)
         self._with_layers: ctypes.CDLL | None = None
 
     @property
@@ -125,8 +131,16 @@ class CompiledEngine:
         return np.empty((count, len(self.network.labels)), np.int32 if fits else np.int64)
 
 
-def engine_for(network: IntegerNetwork, tell: Callable[[str], None]) -> Engine:
-    """Return the compiled engine, or the reference where there is none; `tell` then hears why."""
+def engine_for(
+    network: IntegerNetwork, inputs: int, tell: Callable[[str], None] = _to_stderr
+) -> Engine:
+    """Return what computes so many inputs soonest: for a few, the reference needs no compiler.
+
+    Where the compiled engine would serve and there is none, `tell` hears why, and the reference
+    serves.
+    """
+    if inputs * sum(network.multiplications.values()) < _WORTH_COMPILING:
+        return ReferenceEngine(network)
     try:
         return CompiledEngine(network)
     except (FileNotFoundError, ValueError) as error:

@@ -1,8 +1,9 @@
 """The whole export of a network: every artefact, a function of network and fingerprints alone.
 
-Weights (`network.npz`, `weight.h`, `example_weight.txt`) and vectors (`1.txt`, `2.txt`, `3.txt`,
-`lots_of_case.txt`, `cases.npz`) go to two folders; `manifest.json` beside the weights lists the
-files of both with their digests. Everything is written together or not at all.
+Weights (`network.npz`, `weight.h`, `network.h`, `network.c`, `example_weight.txt`) and vectors
+(`1.txt`, `2.txt`, `3.txt`, `lots_of_case.txt`, `cases.npz`) go to two folders; `manifest.json`
+beside the weights lists the files of both with their digests. Everything is written together or not
+at all.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy.typing as npt
 
 from golden import files
 from golden.c.header import weight_header
+from golden.c.source import network_header, network_source
 from golden.exports.cases import make_cases
 from golden.exports.dump import dump_clip, dump_text
 from golden.exports.evidence import json_bytes, sha256
@@ -72,6 +74,8 @@ def export_network(
         weights={
             "network.npz": network.to_bytes(),
             "weight.h": weight_header(network).encode(),
+            "network.h": network_header(network).encode(),
+            "network.c": network_source(network).encode(),
             "example_weight.txt": weight_text(network).encode(),
         },
         vectors={

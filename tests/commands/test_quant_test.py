@@ -25,7 +25,15 @@ from tests.checkpoints import random_checkpoint, random_parameters
 from tests.commands.conftest import Trained, run_script
 from tests.speech_folder import RATE_HZ, spoken_word, write_wav
 
-WEIGHT_FILES = ("network.npz", "weight.h", "example_weight.txt", "evidence.json", "manifest.json")
+WEIGHT_FILES = (
+    "network.npz",
+    "weight.h",
+    "network.h",
+    "network.c",
+    "example_weight.txt",
+    "evidence.json",
+    "manifest.json",
+)
 DEFAULT_SIZES = "2 48 4 4 2 2 16 3 3 1 1"
 VECTOR_FILES = ("1.txt", "2.txt", "3.txt", "lots_of_case.txt", "cases.npz")
 

@@ -41,7 +41,7 @@ def test_confusion_counts_true_labels_in_rows() -> None:
 
 def test_accuracy_is_the_share_of_the_diagonal() -> None:
     confusion = np.array([[3, 1], [2, 4]])
-    result = Result("set", ("yes", "no"), confusion, Comparison(10, {}))
+    result = Result("set", ("yes", "no"), "reference", confusion, Comparison(10, {}))
     assert (result.clips, result.accuracy) == (10, 0.7)
 
 

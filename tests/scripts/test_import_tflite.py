@@ -24,7 +24,15 @@ from tests.tflite_oracles import compare
 from tests.tflite_patches import with_scale
 
 WEIGHTS = {
-    *("network.npz", "weight.h", "example_weight.txt", "evidence.json", "manifest.json"),
+    *(
+        "network.npz",
+        "weight.h",
+        "network.h",
+        "network.c",
+        "example_weight.txt",
+        "evidence.json",
+        "manifest.json",
+    ),
     *("bit_widths.json", "bit_widths.csv", "summary.csv"),
 }
 VECTORS = {"1.txt", "2.txt", "3.txt", "lots_of_case.txt", "cases.npz"}

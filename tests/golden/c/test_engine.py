@@ -122,13 +122,23 @@ def test_without_a_compiler_the_reference_computes_and_says_so(
     monkeypatch.setattr(engine, "CACHE", tmp_path)
     said: list[str] = []
     network, clips = random_network(1), random_fingerprints(1, 2)
-    found = engine_for(network, said.append)
+    few = engine_for(network, 3, said.append)
+    assert isinstance(few, ReferenceEngine)
+    assert not said
+    found = engine_for(network, 10**6, said.append)
     assert isinstance(found, ReferenceEngine)
     assert found.logits(clips).tolist() == reference.run(network, clips).logits.tolist()
     assert said == [
         "cc: not found, install the Debian packages gcc and libc6-dev; "
         "the NumPy reference computes instead, many times slower"
     ]
+
+
+def test_many_inputs_are_worth_compiling(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "CACHE", cache)
+    network = random_network(1)
+    assert isinstance(engine_for(network, 1_000), ReferenceEngine)
+    assert isinstance(engine_for(network, 100_000), CompiledEngine)
 
 
 def test_what_a_failing_compiler_says_is_shown(

@@ -44,7 +44,9 @@ def listing(*folders: Path) -> dict[str, bytes]:
 
 
 def test_the_export_is_complete(export: Export) -> None:
-    assert list(export.weights) == ["network.npz", "weight.h", "example_weight.txt"]
+    assert list(export.weights) == [
+        *("network.npz", "weight.h", "network.h", "network.c", "example_weight.txt")
+    ]
     assert list(export.vectors) == ["1.txt", "2.txt", "3.txt", "lots_of_case.txt", "cases.npz"]
     assert export.artefacts["weights/weight.h"] == export.weights["weight.h"]
     assert export.artefacts["vectors/1.txt"] == export.vectors["1.txt"]
