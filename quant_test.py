@@ -70,8 +70,9 @@ def main() -> None:
     heading = f"{last.title}: {last.accuracy:.2%} of {last.clips:,} clips"
     plot_confusion(last.confusion, last.labels, heading, picture)
     say(f"accuracy    {evaluation_dir / 'accuracy.json'}, {picture}")
+    values = sum(c.total for c in compared)
     say(
-        f"compared    Keras with the {results[-1].engine}: {sum(c.total for c in compared):,} values, "
+        f"compared    Keras with the {results[-1].engine}: {values:,} values, "
         f"all layers of {sum(c.clips for c in compared):,} clips, 0 mismatches"
     )
     say(f"float32     {exactness_text(bound, verifier.largest_sum)}")

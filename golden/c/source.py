@@ -78,6 +78,7 @@ extern const kws_tap_t kws_taps[KWS_NODE_COUNT];
 _SOURCE = """\
 /* Integer inference of one keyword-spotting network; network.h says how to call it. Generated:
  * do not edit. C99, without floats and with static memory alone.
+ * Network %(digest)s.
  */
 
 #include "network.h"
@@ -276,9 +277,13 @@ class _Source:
         called = re.findall(r"\w+", "".join([inference, *adds.values()]))
         needed, kept = functions(called, roundings), functions(["keep", "keep_wide"], ())
         logits = _values(self.network.output_name)
+        rules = set(roundings)
+        if any(rule.startswith("down") for rule in rules):
+            rules |= {"down_once", "down_twice"}
         text = _SOURCE % {
+            "digest": self.network.digest,
             "most_elements": max(map(self.elements, self.steps)),
-            "rules": "".join(f", {rule.upper()}" for rule in sorted(roundings)),
+            "rules": "".join(f", {rule.upper()}" for rule in sorted(rules)),
             "types": scalar_types(),
             "keeping": kept.scalars,
             "scalars": needed.scalars,

@@ -50,7 +50,7 @@ def test_the_export_is_complete(export: Export) -> None:
     assert list(export.vectors) == ["1.txt", "2.txt", "3.txt", "lots_of_case.txt", "cases.npz"]
     assert export.artefacts["weights/weight.h"] == export.weights["weight.h"]
     assert export.artefacts["vectors/1.txt"] == export.vectors["1.txt"]
-    assert len(export.artefacts) == 8
+    assert len(export.artefacts) == 10
 
 
 def test_every_artefact_carries_the_digest(export: Export) -> None:
