@@ -96,18 +96,21 @@ def compute(node: Node, *inputs: Integers) -> Integers:
     result: Integers
     match node:
         case Convolution():
-            patches = windows(values, node.windows)
-            kernels = node.weights.astype(np.int64)
-            result = np.tensordot(patches, kernels, axes=([3, 4, 5], [1, 2, 3]))
-            result += _biases(node)
+            exact = exact_type(node, values)
+            patches = windows(values.astype(exact), node.windows)
+            sums = np.tensordot(patches, node.weights.astype(exact), axes=([3, 4, 5], [1, 2, 3]))
+            result = _with_biases(node, sums)
         case DepthwiseConvolution():
-            multiplier = len(node.weights) // values.shape[-1]
-            patches = windows(np.repeat(values, multiplier, axis=-1), node.windows)
-            kernels = node.weights[..., 0].astype(np.int64)  # [channel][kh][kw]
-            result = np.einsum("ntcijk,kij->ntck", patches, kernels) + _biases(node)
+            exact, multiplier = exact_type(node, values), len(node.weights) // values.shape[-1]
+            channels = values.astype(exact)
+            channels = channels if multiplier == 1 else np.repeat(channels, multiplier, axis=-1)
+            patches = windows(channels, node.windows)
+            kernels = np.moveaxis(node.weights[..., 0], 0, 2).astype(exact, order="C")
+            result = _with_biases(node, np.einsum("ntcijk,ijk->ntck", patches, kernels))
         case FullyConnected():
-            flat = values.reshape(values.shape[0], node.weights.shape[1])
-            result = flat @ node.weights.astype(np.int64).T + _biases(node)
+            exact = exact_type(node, values)
+            flat = values.reshape(values.shape[0], node.weights.shape[1]).astype(exact)
+            result = _with_biases(node, flat @ node.weights.astype(exact).T)
         case ShiftRelu():
             result = relu(floor_shift(values, node.shift)).astype(np.int64, copy=False)
         case Requantise():
@@ -135,13 +138,27 @@ def compute(node: Node, *inputs: Integers) -> Integers:
     return result
 
 
-def windows(values: Integers, lie: Windows, outside: int = 0) -> Integers:
+def exact_type(node: WeightedNode, values: Integers) -> Any:
+    """Return the fastest type that holds all sums of `values` times weights, in any order.
+
+    Floats hold every integer up to 2^24 and 2^53, and so do sums whose magnitudes add up to less.
+    """
+    largest = max(int(values.max(initial=0)), -int(values.min(initial=0)))
+    weights = np.abs(node.weights.reshape(len(node.weights), -1).astype(np.int64))
+    bound = largest * int(weights.sum(axis=1).max())
+    if bound <= 2**24:
+        return np.float32
+    return np.float64 if bound <= 2**53 else np.int64
+
+
+def windows(values: npt.NDArray[Any], lie: Windows, outside: int = 0) -> npt.NDArray[Any]:
     """Return every window of a feature map, filled with `outside` where it reaches beyond.
 
     `(N, T, C, channel)` becomes `(N, positions in T, positions in C, kh, kw, channel)`.
     """
     pads = lie.padding_of(values.shape[1:])
-    values = np.pad(values, [(0, 0), *pads, (0, 0)], constant_values=outside)
+    if any(map(any, pads)):
+        values = np.pad(values, [(0, 0), *pads, (0, 0)], constant_values=outside)
     every = np.lib.stride_tricks.sliding_window_view(values, lie.extent, axis=(1, 2))
     (step_t, step_c), (apart_t, apart_c) = lie.stride, lie.dilation
     taken = every[:, ::step_t, ::step_c, :, ::apart_t, ::apart_c]  # N T C channel kh kw
@@ -161,5 +178,8 @@ def _average(node: AveragePool, values: Integers) -> Integers:
     return divide_rounding_away(sums, counts) - node.zero_point
 
 
-def _biases(node: WeightedNode) -> Integers | int:
-    return 0 if node.biases is None else node.biases.astype(np.int64)
+def _with_biases(node: WeightedNode, sums: npt.NDArray[Any]) -> Integers:
+    integers: Integers = sums.astype(np.int64, copy=False)
+    if node.biases is not None:
+        integers += node.biases
+    return integers

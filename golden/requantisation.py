@@ -198,8 +198,8 @@ def _shift_rounding_away(values: Integers, shift: Integers) -> Integers:
 
 
 def _expect_int32(values: Integers) -> Integers:
-    outside = (values < _INT32_MIN) | (values > _INT32_MAX)
-    if outside.any():
+    if values.size and (values.min() < _INT32_MIN or values.max() > _INT32_MAX):
+        outside = (values < _INT32_MIN) | (values > _INT32_MAX)
         place = tuple(int(i) for i in np.argwhere(outside)[0])
         raise ValueError(
             f"requantise: expected values that fit 32 bits, got {values[place]} at {place}"

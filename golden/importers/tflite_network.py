@@ -162,7 +162,7 @@ def _expect_order_kept(operator: Operator, source: Tensor) -> None:
     options = operator.options
     if not isinstance(options, SoftmaxOptions):
         return
-    if math.prod(source.shape) != source.shape[-1]:
+    if source.shape[-1:] != (math.prod(source.shape),):
         raise ValueError(
             f"{operator}: expected one row of logits, whose order it keeps, got {source.shape}"
         )

@@ -11,14 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from golden import reference
-from golden.network import FeatureSettings, IntegerNetwork
+from golden.network import INPUT_NAME, FeatureSettings, IntegerNetwork
 from golden.nodes import (
     Convolution,
+    DepthwiseConvolution,
     FullyConnected,
     GlobalMaxPool,
     Node,
     ShiftRelu,
 )
+from golden.reference import compute, exact_type
 from tests.graphs import graphs_with_inputs
 from tests.networks import networks_with_fingerprints, random_fingerprints, random_network
 from tests.plain_loops import every_layer
@@ -163,3 +165,29 @@ def test_what_is_no_fingerprint_is_refused(
 def test_an_unknown_node_has_no_arithmetic() -> None:
     with pytest.raises(TypeError, match=r"^x: no arithmetic for a Node$"):
         reference.compute(Node("x"), np.zeros((1, 1, 1, 1), np.int64))
+
+
+@pytest.mark.parametrize(
+    ("largest", "expected"),
+    [(2**23, np.float32), (2**23 + 1, np.float64), (2**52, np.float64), (2**52 + 1, np.int64)],
+)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_sums_are_computed_in_floats_where_those_hold_every_integer(
+    largest: int, expected: type, sign: int
+) -> None:
+    """Two weights of 1: magnitudes add up to twice the largest value at most."""
+    node = FullyConnected("sums", INPUT_NAME, np.array([[1, -1], [1, 0]], np.int8))
+    values = sign * np.array([[largest, 1 - largest]])
+    assert exact_type(node, values) is expected
+    assert compute(node, values).tolist() == [[sign * (2 * largest - 1), sign * largest]]
+
+
+@pytest.mark.parametrize("kind", [Convolution, DepthwiseConvolution])
+def test_windows_of_values_beyond_all_floats_are_exact(kind: type) -> None:
+    values = np.array([2**55 + 1, -(2**56) + 3, 2**54 + 7]).reshape(1, 1, 3, 1)
+    node = kind("sums", INPUT_NAME, np.array([3, 5], np.int8).reshape(1, 1, 2, 1), padding="VALID")
+    first, second, third = values.ravel().tolist()
+    assert compute(node, values).ravel().tolist() == [
+        3 * first + 5 * second,
+        3 * second + 5 * third,
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import warnings
 from collections.abc import Callable, Iterator
@@ -304,6 +305,15 @@ def test_other_operators_are_refused_by_name_and_index(kind: str, steps: Any) ->
 def test_softmax_in_between_is_refused() -> None:
     message = refused(small(layers.Softmax()))
     assert message == "operator 0 (SOFTMAX): expected it only behind the last layer"
+
+
+def test_softmax_of_a_scalar_is_refused() -> None:
+    model = parse_tflite(small(layers.Flatten(), layers.Dense(3, activation="softmax")))
+    (softmax,) = (each for each in model.operators if each.kind == "SOFTMAX")
+    tensors = list(model.tensors)
+    tensors[softmax.inputs[0]] = dataclasses.replace(tensors[softmax.inputs[0]], shape=())
+    with pytest.raises(ValueError, match=r"expected one row of logits, whose order it keeps"):
+        import_tflite(dataclasses.replace(model, tensors=tuple(tensors)))
 
 
 def test_softmax_that_changes_the_order_is_refused() -> None:
