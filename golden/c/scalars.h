@@ -127,10 +127,10 @@ static inline void take_input(features_t features, const layer_t *l, int32_t off
                               uint8_t *out) {
     for (int32_t t = 0; t < l->to.time; ++t)
         for (int32_t c = 0; c < l->to.coefficient; ++c) {
-            const int32_t first = (c * l->stride.coefficient - l->pad.coefficient) * l->from.channel;
+            const int32_t column = c * l->stride.coefficient - l->pad.coefficient;
             const int32_t row = l->from.coefficient * l->from.channel;
             for (int32_t k = 0; k < (l->to.channel + 3) / 4 * 4; ++k) {
-                const int32_t x = first + k;
+                const int32_t x = column * l->from.channel + k;
                 const int inside = x >= 0 && x < row && k < l->to.channel;
                 *out++ = (uint8_t)(inside ? features[t * row + x] - KWS_INPUT_MIN : offset);
             }

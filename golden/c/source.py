@@ -275,7 +275,10 @@ class _Source:
         }
         inference = self.inference()
         called = re.findall(r"\w+", "".join([inference, *adds.values()]))
-        needed, kept = functions(called, roundings), functions(["keep", "keep_wide"], ())
+        needed = functions(called, roundings)
+        kept = {
+            f"keep{w}" for w in re.findall(r"KEEP_PASSING(\w*)\(", needed.kernels + needed.taps)
+        }
         logits = _values(self.network.output_name)
         rules = set(roundings)
         if any(rule.startswith("down") for rule in rules):
@@ -285,7 +288,7 @@ class _Source:
             "most_elements": max(map(self.elements, self.steps)),
             "rules": "".join(f", {rule.upper()}" for rule in sorted(rules)),
             "types": scalar_types(),
-            "keeping": kept.scalars,
+            "keeping": functions(kept, ()).scalars,
             "scalars": needed.scalars,
             "kernels": "\n\n".join([needed.kernels, *adds.values()]),
             "tapping": needed.taps,
@@ -421,14 +424,15 @@ class _Source:
     def layer_and_endings(self, step: Step) -> str:
         numbers = ", ".join(_braces(axes) for axes in self.axes(step).values())
         name = step.node.name
-        text = [f"static const layer_t {name}_layer = {{{numbers}}};"]
-        text.append(f"static const ending_t {name}_ending = {self.ending(step)};")
+        text = [_wrapped(f"static const layer_t {name}_layer = {{{numbers}}};")]
+        text.append(_wrapped(f"static const ending_t {name}_ending = {self.ending(step)};"))
         if step.prologues:
             terms = [
                 _ending(finish, "NO_POOL", self.plan.storage[source].offset, None, finish)
                 for finish, source in zip(step.prologues, step.sources, strict=True)
             ]
-            text.append(f"static const ending_t {name}_terms[] = {{{', '.join(terms)}}};")
+            terms_text = f"static const ending_t {name}_terms[] = {{{', '.join(terms)}}};"
+            text.append(_wrapped(terms_text))
         return "\n".join(text)
 
     def ending(self, step: Step) -> str:
@@ -483,7 +487,7 @@ class _Source:
 
     def inference(self) -> str:
         """Return the calls that compute the network, each with what it makes and in which range."""
-        lines = [f"static const layer_t taken = {{{self.taking()}}};"]
+        lines = [_wrapped(f"static const layer_t taken = {{{self.taking()}}};")]
         for name, outside in self.plan.outsides.items():
             numbers = str(outside.pixel_values), str(outside.offset)
             lines.append(_call(f"fill_{outside.kind}", f"memory.{_values(name)}", *numbers))
@@ -500,7 +504,7 @@ class _Source:
         reaches = self.network.reaches
         ranges = (f"{node.name} {_range(reaches[node.name])}" for node in step.passing)
         stored = f"{step.result} {_range(reaches[step.result])}"
-        return f"/* {step.node.kind}: {', '.join([*ranges, stored])} */"
+        return _wrapped(f"/* {step.node.kind}: {', '.join([*ranges, stored])} */", indent=" * ")
 
     def tap(self, name: str) -> str:
         """Return the call that keeps a stored layer."""
@@ -524,7 +528,7 @@ class _Source:
             storage = self.plan.storage_of(name)
             before = f"unsigned char before[{at} * KWS_LANES]; " if at else ""
             values = f"{c_type(storage.kind)} values[{storage.values} * KWS_LANES];"
-            lines.append(f"    struct {{ {before}{values} }} {name}_out;")
+            lines.append(f"    struct {{\n        {before}{values}\n    }} {name}_out;")
         return "\n".join(lines)
 
     def memory_map(self) -> str:
@@ -614,13 +618,19 @@ def _three(shape: Shape, missing: int = 1) -> Axes:
 
 def _call(function: str, *arguments: str) -> str:
     """Return a call, on as many lines as it needs."""
+    text = f"{function}({', '.join(arguments)});"
+    return _wrapped(text, indent=" " * (len(function) + 1))
+
+
+def _wrapped(text: str, indent: str = "    ") -> str:
+    """Return a statement or a comment on as many lines as it needs."""
     wrapper = textwrap.TextWrapper(
-        width=_LINE_LENGTH - 8,
-        subsequent_indent=" " * (len(function) + 1),
+        width=_LINE_LENGTH - 8,  # it may be moved in
+        subsequent_indent=indent,
         break_long_words=False,
         break_on_hyphens=False,
     )
-    return wrapper.fill(f"{function}({', '.join(arguments)});")
+    return wrapper.fill(text)
 
 
 def _array(kind: str, name: str, values: npt.NDArray[Any]) -> str:

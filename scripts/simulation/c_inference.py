@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,10 @@ int main(void) {
 
 
 def run_c(
-    network: IntegerNetwork, fingerprints: npt.NDArray[np.int8], compiler: str = "cc"
+    network: IntegerNetwork,
+    fingerprints: npt.NDArray[np.int8],
+    compiler: str = "cc",
+    flags: Sequence[str] = ("-O1", *SANITIZE),
 ) -> dict[str, Integers]:
     """Return every layer of `fingerprints` `(N, *network.input_shape)` as compiled C computes it.
 
@@ -63,7 +67,7 @@ def run_c(
         files.write_text(folder / "network.c", network_source(network))
         files.write_text(folder / "main.c", _MAIN)
         sources = ["network.c", "main.c", "-o", "network"]
-        _run([compiler, *STRICT, "-O1", *SANITIZE, "-DKWS_TAP", *sources], folder, b"")
+        _run([compiler, *STRICT, *flags, "-DKWS_TAP", *sources], folder, b"")
         written = _run(["./network"], folder, fingerprints.astype(np.int8).tobytes())
     return _parsed(network, fingerprints, written)
 

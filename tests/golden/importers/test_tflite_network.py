@@ -308,7 +308,8 @@ def test_softmax_in_between_is_refused() -> None:
 
 
 def test_softmax_of_a_scalar_is_refused() -> None:
-    model = parse_tflite(small(layers.Flatten(), layers.Dense(3, activation="softmax")))
+    steps = layers.Flatten(), layers.Dense(3, activation="softmax")
+    model = parse_tflite(convert(network((8, 6, 2), *steps)))
     (softmax,) = (each for each in model.operators if each.kind == "SOFTMAX")
     tensors = list(model.tensors)
     tensors[softmax.inputs[0]] = dataclasses.replace(tensors[softmax.inputs[0]], shape=())
