@@ -3,19 +3,22 @@
     python -m tests.compare_graphs --count 2000
 
 The tests draw a few hundred; this counts as well: reference = plain loops over Python's integers
-(the first input of each graph), reference = compiled C, network = network read back from its
-header. It ends at the first difference.
+(the first input of each graph), reference = compiled C (one input at a time under sanitisers, and
+in lanes), network = network read back from its header. It ends at the first difference.
 """
 
 from __future__ import annotations
 
 import argparse
+import tempfile
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
 from golden import reference
+from golden.c.engine import CompiledEngine
 from golden.c.header import weight_header
 from golden.c.header_reader import parse_header
 from golden.comparison import compare
@@ -26,6 +29,7 @@ from scripts.simulation.c_inference import run_c
 from tests.graphs import random_graph, random_inputs
 from tests.plain_loops import every_layer
 
+NATIVE_UNOPTIMISED = ("-march=native", "-O1")
 INPUTS = 3
 MOST_NODES = 13
 
@@ -61,6 +65,9 @@ def compared(seed: int, network: IntegerNetwork) -> Mapping[str, int]:
     result = reference.run(network, inputs)
     expected = {**result.layers, "label": result.label_indices}
     in_c = compare(expected, run_c(network, inputs), batched=True)
+    with tempfile.TemporaryDirectory() as cache:
+        lanes = CompiledEngine(network, 1, Path(cache), NATIVE_UNOPTIMISED).run(inputs)
+    in_lanes = compare(result.layers, lanes.layers, batched=True)
     plain = {
         name: np.array([places[place] for place in sorted(places)]).reshape(network.shapes[name])
         for name, places in every_layer(network, inputs[0]).items()
@@ -71,6 +78,7 @@ def compared(seed: int, network: IntegerNetwork) -> Mapping[str, int]:
     assert again.to_bytes() == network.to_bytes(), f"seed {seed}: another network from the header"
     return {
         "values, compiled C = reference": in_c.total,
+        "values, engine = reference": in_lanes.total,
         "values, plain loops = reference": by_hand.total,
         "networks, read back from weight.h": 1,
     }
