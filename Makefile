@@ -6,7 +6,7 @@ export KERAS_BACKEND := tensorflow
 export TF_CPP_MIN_LOG_LEVEL := 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format formal mutants verify widths bench clean
+.PHONY: help setup demo test lint format formal mutants verify widths benchmark clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
@@ -44,8 +44,8 @@ widths: setup ## report the proven bit widths of the shipped network, lint the R
 	$(PYTHON) scripts/lint_widths.py $(firstword $(wildcard weights/*/network.npz)) --config balanced
 	$(PYTHON) scripts/lint_widths.py $(firstword $(wildcard weights/*/network.npz)) --config fast
 
-bench: setup ## measure the speed of every stage
-	$(PYTHON) scripts/benchmark.py --checkpoint $(firstword $(wildcard weights/*/ds_cnn_*.npz))
+benchmark: setup ## measure all speeds, side by side with peers
+	$(PYTHON) scripts/benchmark.py --growth --checkpoint $(firstword $(wildcard weights/*/ds_cnn_*.npz))
 
 clean: ## remove everything that was generated at run time, except .venv
 	rm -rf work .hypothesis .mypy_cache .pytest_cache .ruff_cache

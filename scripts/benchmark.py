@@ -1,21 +1,30 @@
-"""Measure how fast the pieces are: features, reference, training step, quant_test.
+"""Measure how fast everything is, side by side with peers, in one run.
 
-Every figure is the median of several runs on this machine. The two training steps take turns, so
-that their ratio depends little on what else the machine does.
+Two networks: the checkpoint's, and a DS-CNN of 12 labels in 8 bits, made by TensorFlow Lite's
+converter. The NumPy reference, the engine (compiled C, golden.c.engine), Keras and LiteRT (int8,
+XNNPACK, one thread, batches of several sizes) take turns round by round; LiteRT gets float weights
+of the same topology, converted. Then how cost grows with clips, channels and layers (--growth), and
+features, training steps and quant_test. Writes benchmark.json, speed.png and growth.png.
+
+The last line is how many times as many inferences a second as LiteRT, at its better batch size,
+the engine does of the checkpoint's network on one thread: the median of all rounds.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import platform
+import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,47 +32,60 @@ import soundfile
 from rich.table import Table
 
 import scripts.console.quiet_tensorflow  # noqa: F401
-from golden import files, reference
+from golden import files
 from golden.comparison import Mismatch
-from golden.exports.evidence import json_bytes
-from golden.network import FeatureSettings
+from golden.exports.evidence import PACKAGES, json_bytes, package_versions
+from golden.importers.tflite_file import parse_tflite
+from golden.importers.tflite_network import import_tflite
+from golden.network import FeatureSettings, IntegerNetwork
 from quant_models.checkpoint import Checkpoint, load_checkpoint
 from quant_models.ds_cnn import DsCnn
 from quant_models.features import fingerprints
 from quant_models.training import Trainer
+from scripts.benchmarking.participants import of_integers, of_keras, of_litert
+from scripts.benchmarking.rounds import Participant, Speed, fastest, ratio, take_turns
+from scripts.benchmarking.speed_figures import Curves, draw_growth, draw_speeds
+from scripts.benchmarking.topologies import ds_cnn, float_twin, int8_model
 from scripts.console.command_line import Parser, run_command
 from scripts.console.progress import CONSOLE, progress_bar, say
+from scripts.runtimes.litert import PACKAGE
 
-EXAMPLE = "python scripts/benchmark.py --checkpoint weights/NAME/NAME.npz --runs 5"
+EXAMPLE = "python scripts/benchmark.py --checkpoint weights/NAME/NAME.npz --runs 5 --growth"
 FEATURE_CLIPS = 2_048
-REFERENCE_CLIPS = 2_048
-REFERENCE_BATCH = 256
 TRAINING_STEPS = 50
 TRAINING_BATCH = 100
 TEST_CLIPS = 2_240
+INPUTS = 4_096  # of the checkpoint's network
+INPUTS_12 = 512  # of the one with 12 labels
+REFERENCE_INPUTS = {INPUTS: 512, INPUTS_12: 32}  # it is slow
+GROWTH = {
+    "clips": (16, 64, 256, 1_024, 4_096),
+    "channels": (8, 16, 32, 64, 128),
+    "layers": (1, 2, 4, 8),
+}
+GROWTH_ROUNDS = 3
 
 
 def main() -> None:
     flags = parse_flags()
     checkpoint = load_checkpoint(flags.checkpoint)
     rng = np.random.default_rng(0)
-    rows: list[dict[str, object]] = []
-    with progress_bar("benchmark") as progress:
-        for done, measure in enumerate(
-            (
-                lambda: [feature_rate(checkpoint.features, flags.runs, rng)],
-                lambda: [reference_rate(checkpoint, flags.runs)],
-                lambda: training_steps(checkpoint, flags.runs),
-                lambda: [quant_test_time(flags, rng)],
-            )
-        ):
-            progress(done, 4)
-            rows += measure()
-        progress(4, 4)
+    speeds = {
+        f"two-layer DS-CNN, {len(checkpoint.labels)} labels, 6 bits": of_checkpoint(
+            checkpoint, flags.runs
+        ),
+        "DS-CNN of 9 layers, 12 labels, 8 bits": of_converted(
+            ds_cnn(12, 4, 64), INPUTS_12, flags.runs, rng
+        ),
+    }
+    for network, found in speeds.items():
+        show_speeds(network, found)
+    growth = growth_of(checkpoint, rng) if flags.growth else {}
+    rows = other_figures(flags, checkpoint, rng)
     show(rows, flags.runs)
-    content = {"runs": flags.runs, "cores": os.cpu_count(), "figures": rows}
-    files.write_bytes(flags.output, json_bytes(content))
-    say(f"figures in {flags.output}")
+    write(flags, checkpoint, speeds, growth, rows)
+    (first, *_) = speeds.values()
+    say(f"engine/tflite ratio: {engine_ratio(first):.2f}")
 
 
 def parse_flags() -> argparse.Namespace:
@@ -72,14 +94,192 @@ def parse_flags() -> argparse.Namespace:
     parser.add_argument(
         "--test_dir", type=Path, help=f"test set for quant_test (default: {TEST_CLIPS:,} of noise)"
     )
-    parser.add_argument("--runs", type=int, default=5, help="runs that the median is taken of")
+    parser.add_argument("--runs", type=int, default=5, help="rounds that the median is taken of")
+    parser.add_argument("--growth", action="store_true", help="also how cost grows with sizes")
     parser.add_argument(
-        "--output", type=Path, default=Path("work/benchmark.json"), help="where the figures go"
+        "--output_dir", type=Path, default=Path("work/benchmark"), help="where the results go"
     )
     flags = parser.parse_args()
     if flags.runs < 1:
         raise ValueError(f"runs: expected 1 or more, got {flags.runs}")
     return flags
+
+
+# ---- Side by side ------------------------------------------------------------------------------
+
+
+def of_checkpoint(checkpoint: Checkpoint, runs: int) -> list[Speed]:
+    """Time all participants on the checkpoint's network and clips."""
+    network = checkpoint.network()
+    inputs = np.resize(checkpoint.cases, (INPUTS, *network.input_shape))
+    twin = float_twin(network)
+    real = inputs[..., np.newaxis].astype(np.float32)
+    content = int8_model(twin, real[:200])
+    peers = [of_keras(twin, real), *of_litert(content, inputs[..., np.newaxis])]
+    return timed(
+        "two layers", [*of_integers(network, inputs, REFERENCE_INPUTS[INPUTS]), *peers], runs
+    )
+
+
+def of_converted(model: Any, count: int, runs: int, rng: np.random.Generator) -> list[Speed]:
+    """Time all participants on a float Keras model that the converter brings to 8 bits."""
+    content, network = converted(model, rng)
+    inputs = random_int8(network, count, rng)
+    real = inputs.astype(np.float32)
+    peers = [of_keras(model, real), *of_litert(content, inputs)]
+    return timed(
+        "12 labels", [*of_integers(network, inputs, REFERENCE_INPUTS[count]), *peers], runs
+    )
+
+
+def converted(model: Any, rng: np.random.Generator) -> tuple[bytes, IntegerNetwork]:
+    shape = model.input_shape[1:]
+    content = int8_model(model, rng.normal(size=(50, *shape)).astype(np.float32))
+    return content, import_tflite(parse_tflite(content)).network
+
+
+def random_int8(
+    network: IntegerNetwork, count: int, rng: np.random.Generator
+) -> npt.NDArray[np.int8]:
+    return rng.integers(-128, 128, (count, *network.input_shape)).astype(np.int8)
+
+
+def timed(title: str, participants: list[Participant], runs: int) -> list[Speed]:
+    with progress_bar(title) as progress:
+        return take_turns(participants, runs, progress)
+
+
+def engine_ratio(speeds: Sequence[Speed]) -> float:
+    """Return the speed of the engine on one thread over that of LiteRT at its better batch size."""
+    (engine,) = (speed for speed in speeds if speed.name == "engine" and speed.threads == "1")
+    litert = fastest([speed for speed in speeds if speed.name.startswith("LiteRT")])
+    return ratio(engine, litert)
+
+
+def growth_of(checkpoint: Checkpoint, rng: np.random.Generator) -> dict[str, Curves]:
+    """Time reference, engine and LiteRT at growing sizes: clips, channels, layers."""
+    network = checkpoint.network()
+    clips = np.resize(checkpoint.cases, (GROWTH["clips"][-1], *network.input_shape))
+    twin = float_twin(network)
+    content = int8_model(twin, clips[:200, ..., np.newaxis].astype(np.float32))
+    found: dict[str, dict[str, list[tuple[int, Speed]]]] = {size: {} for size in GROWTH}
+    total = sum(map(len, GROWTH.values()))
+    with progress_bar("growth") as progress:
+        done = 0
+        for size, values in GROWTH.items():
+            for value in values:
+                if size == "clips":
+                    participants = compared(network, content, clips[:value])
+                else:
+                    blocks, channels = (1, value) if size == "channels" else (value, 32)
+                    small, grown = converted(ds_cnn(12, blocks, channels), rng)
+                    participants = compared(grown, small, random_int8(grown, 256, rng))
+                for speed in take_turns(participants, GROWTH_ROUNDS):
+                    found[size].setdefault(speed.name, []).append((value, speed))
+                done += 1
+                progress(done, total)
+    return found
+
+
+def compared(
+    network: IntegerNetwork, content: bytes, inputs: npt.NDArray[np.int8]
+) -> list[Participant]:
+    """Return reference, engine and LiteRT in batches of 16."""
+    shaped = inputs.reshape(len(inputs), *network.shapes["fingerprint"])
+    reference, engine, *_ = of_integers(network, inputs, min(len(inputs), 32))
+    return [reference, engine, *of_litert(content, shaped, (16,))]
+
+
+def show_speeds(network: str, speeds: Sequence[Speed]) -> None:
+    table = Table(title=f"inferences a second: {network}")
+    table.add_column("what")
+    for column in ("threads", "median", "slowest", "fastest round"):
+        table.add_column(column, justify="right")
+    for speed in speeds:
+        numbers = (f"{number:,.0f}" for number in (speed.median, *speed.spread))
+        table.add_row(speed.name, speed.threads, *numbers)
+    CONSOLE.print(table)
+    say(f"engine, one thread / LiteRT at its better batch size: {engine_ratio(speeds):.2f}")
+
+
+def write(
+    flags: argparse.Namespace,
+    checkpoint: Checkpoint,
+    speeds: Mapping[str, Sequence[Speed]],
+    growth: Mapping[str, Curves],
+    rows: list[dict[str, object]],
+) -> None:
+    """Write everything that was measured, and where, and draw it."""
+    content = {
+        "machine": machine(),
+        "network_digest": checkpoint.network().digest,
+        "rounds": flags.runs,
+        "side_by_side": {
+            network: {
+                "speeds": [as_json(speed) for speed in found],
+                "engine_over_litert": engine_ratio(found),
+            }
+            for network, found in speeds.items()
+        },
+        "growth": {
+            size: {
+                name: [{size: value, **as_json(speed)} for value, speed in points]
+                for name, points in curves.items()
+            }
+            for size, curves in growth.items()
+        },
+        "figures": rows,
+    }
+    files.write_bytes(flags.output_dir / "benchmark.json", json_bytes(content))
+    draw_speeds(speeds, flags.output_dir / "speed.png")
+    names = ["benchmark.json", "speed.png"]
+    if growth:
+        draw_growth(growth, flags.output_dir / "growth.png")
+        names.append("growth.png")
+    say(f"results in {flags.output_dir}: {', '.join(names)}")
+
+
+def as_json(speed: Speed) -> dict[str, object]:
+    return {"name": speed.name, "threads": speed.threads, "inferences_a_second": speed.rates}
+
+
+def machine() -> dict[str, object]:
+    """Return processor, instructions that matter, cores, versions and commit."""
+    described = Path("/proc/cpuinfo")
+    text = described.read_text() if described.exists() else ""
+    known = dict(re.findall(r"^(model name|flags)\s*: (.*)$", text, re.MULTILINE))
+    vectors = [flag for flag in known.get("flags", "").split() if flag.startswith(("avx", "amx"))]
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
+    return {
+        "processor": known.get("model name", platform.processor() or platform.machine()),
+        "vector_instructions": vectors,
+        "cores": os.cpu_count(),
+        "versions": package_versions([*PACKAGES, PACKAGE]),
+        "commit": commit.stdout.strip() or None,
+    }
+
+
+# ---- What stands alone -------------------------------------------------------------------------
+
+
+def other_figures(
+    flags: argparse.Namespace, checkpoint: Checkpoint, rng: np.random.Generator
+) -> list[dict[str, object]]:
+    """Time features, training steps and quant_test."""
+    rows: list[dict[str, object]] = []
+    measures: list[Callable[[], list[dict[str, object]]]] = [
+        lambda: [feature_rate(checkpoint.features, flags.runs, rng)],
+        lambda: training_steps(checkpoint, flags.runs),
+        lambda: [quant_test_time(flags, rng)],
+    ]
+    with progress_bar("others") as progress:
+        for done, measure in enumerate(measures):
+            progress(done, len(measures))
+            rows += measure()
+        progress(len(measures), len(measures))
+    return rows
 
 
 def feature_rate(
@@ -94,18 +294,6 @@ def feature_rate(
             list(pool.map(lambda part: fingerprints(part, settings), parts))
 
     return figure("features", FEATURE_CLIPS / median_seconds(work, runs), "clips/s")
-
-
-def reference_rate(checkpoint: Checkpoint, runs: int) -> dict[str, object]:
-    """Inferences per second of the integer reference, one process, batches of 256."""
-    network = checkpoint.network()
-    cases = np.resize(checkpoint.cases, (REFERENCE_CLIPS, *network.input_shape))
-
-    def work() -> None:
-        for start in range(0, REFERENCE_CLIPS, REFERENCE_BATCH):
-            reference.run(network, cases[start : start + REFERENCE_BATCH])
-
-    return figure("integer reference", REFERENCE_CLIPS / median_seconds(work, runs), "inferences/s")
 
 
 def training_steps(checkpoint: Checkpoint, runs: int) -> list[dict[str, object]]:
@@ -195,7 +383,7 @@ def figure(name: str, value: float, unit: str) -> dict[str, object]:
 
 
 def show(rows: list[dict[str, object]], runs: int) -> None:
-    table = Table(title=f"medians of {runs} runs, {os.cpu_count()} cores")
+    table = Table(title=f"medians of {runs} runs on {os.cpu_count()} cores")
     table.add_column("what")
     table.add_column("value", justify="right")
     table.add_column("unit")

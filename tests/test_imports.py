@@ -48,6 +48,7 @@ ROOMS = {
         "speech": {"console"},
         "formal": {"console"},
         "runtimes": {"console"},
+        "benchmarking": {"runtimes", "console"},
     },
 }
 # Modules that draw, by name: these alone may import matplotlib.

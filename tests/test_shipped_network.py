@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import quant_test
@@ -19,8 +20,10 @@ from dataflow.proof.witness_vectors import witness_cases, witness_text
 from dataflow.ranges.intervals import constant_ranges, element_bounds, interval_bounds
 from dataflow.ranges.observed import observe
 from golden import reference
+from golden.c.engine import CompiledEngine
 from golden.c.header import weight_header
 from golden.c.header_reader import read_header
+from golden.comparison import compare
 from golden.exports.cases import read_cases
 from golden.exports.export import check_export
 from golden.exports.text_weights import read_weight_text
@@ -31,6 +34,7 @@ from quant_models.checkpoint import load_checkpoint
 from quant_models.dataset import read_test_folder
 from quant_models.evaluation import Verifier
 from quant_models.feature_cache import FeatureCache
+from scripts.simulation.c_inference import run_c
 from tests.repository import REPOSITORY
 
 VECTORS = REPOSITORY / "golden" / "vectors"
@@ -193,6 +197,26 @@ def test_accuracy_on_the_test_set_is_the_one_in_the_readme(name: str, speech_dir
         rf"\*\*{100 * result.accuracy:.2f} %\*\* of {result.clips}",
         (REPOSITORY / "README.md").read_text(),
     )
+
+
+@pytest.mark.data
+@each_network
+def test_generated_c_is_the_reference_on_every_clip_of_the_test_set(
+    name: str, speech_dir: Path, tmp_path: Path, require_tool: Callable[[str], None]
+) -> None:
+    """For a microcontroller, under sanitisers, and in lanes."""
+    require_tool("cc")
+    checkpoint = load_checkpoint(REPOSITORY / "weights" / name / f"{name}.npz")
+    folder, cache = speech_dir / "speech_commands_test", FeatureCache(None)
+    sets = read_test_folder(folder, checkpoint.labels, checkpoint.features, cache)
+    clips = np.concatenate([examples.fingerprints for examples in sets])
+    network = checkpoint.network()
+    expected = reference.run(network, clips)
+    layers = {**expected.layers, "label": expected.label_indices}
+    assert compare(layers, run_c(network, clips), batched=True).clips == len(clips) > 2_000
+    compiled = CompiledEngine(network, 2, tmp_path)
+    compare(expected.layers, compiled.run(clips).layers, batched=True)
+    compare({"logits": expected.logits}, {"logits": compiled.logits(clips)}, batched=True)
 
 
 @pytest.mark.data
