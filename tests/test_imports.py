@@ -49,6 +49,7 @@ ROOMS = {
         "formal": {"console"},
         "runtimes": {"console"},
         "benchmarking": {"runtimes", "console"},
+        "cortex_m": {"simulation", "console"},
     },
 }
 # Modules that draw, by name: these alone may import matplotlib.

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,7 @@ from golden.reference import Integers
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic")
 # An overflow or a wild pointer would end the program, and nothing else would show it.
 SANITIZE = ("-fsanitize=undefined,address", "-fno-sanitize-recover=all")
+LABEL = "label "  # of a record; no node ends in a blank
 _MAIN = """\
 /* Reads inputs; writes each layer of each, and the label. */
 #include <stdio.h>
@@ -69,22 +71,33 @@ def run_c(
         sources = ["network.c", "main.c", "-o", "network"]
         _run([compiler, *STRICT, *flags, "-DKWS_TAP", *sources], folder, b"")
         written = _run(["./network"], folder, fingerprints.astype(np.int8).tobytes())
-    return _parsed(network, fingerprints, written)
+    fields = layer_fields(network)
+    table = np.frombuffer(written, np.dtype([*fields, (LABEL, fields[-1][1])]))
+    return layers_of(network, fingerprints, table)
 
 
-def _parsed(
-    network: IntegerNetwork, fingerprints: npt.NDArray[np.int8], written: bytes
-) -> dict[str, Integers]:
+def layer_fields(network: IntegerNetwork) -> list[tuple[str, np.dtype[Any], tuple[int, ...]]]:
+    """Return name, type and shape of each layer of one input as programs write them.
+
+    The last layer is written as the logits are.
+    """
     low, high = network.reaches[network.output_name]
     value = np.dtype(np.int32 if value_bits(network) == 32 else np.int64)
     logit = np.dtype(np.int32 if low >= -(2**31) and high < 2**31 else np.int64)
-    *names, last = (node.name for node in network.nodes)
-    fields = [(name, value, network.shapes[name]) for name in names]
-    fields += [(last, logit, network.shapes[last]), ("label ", logit)]  # no node ends in a blank
-    table = np.frombuffer(written, np.dtype(fields))
+    return [
+        (node.name, logit if node.name == network.output_name else value, network.shapes[node.name])
+        for node in network.nodes
+    ]
+
+
+def layers_of(
+    network: IntegerNetwork, fingerprints: npt.NDArray[np.int8], table: npt.NDArray[Any]
+) -> dict[str, Integers]:
+    """Return the layers of a table of records, and the label, as `run_c` does."""
     layers = {INPUT_NAME: fingerprints.astype(np.int64) - network.input_format.zero_point}
-    layers |= {name.strip(): table[name].astype(np.int64) for name, *_ in fields}
-    return layers
+    names = [node.name for node in network.nodes if node.name in table.dtype.names]
+    layers |= {name: table[name].astype(np.int64) for name in names}
+    return {**layers, "label": table[LABEL].astype(np.int64)}
 
 
 def _run(command: list[str], folder: Path, data: bytes) -> bytes:

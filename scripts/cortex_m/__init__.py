@@ -1,0 +1,1 @@
+"""Generated C on an emulated Cortex-M: image, emulator, what it needs and gives."""
