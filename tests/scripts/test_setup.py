@@ -15,7 +15,8 @@ import pytest
 from tests.repository import REPOSITORY
 
 TOOLS = (
-    *("iverilog", "verilator", "espeak-ng", "flite", "cc", "c++"),
+    *("iverilog", "verilator", "espeak-ng", "flite", "cc", "c++", "clang"),
+    *("arm-none-eabi-gcc", "qemu-system-arm"),
     *("yosys", "nextpnr-ice40", "z3"),
 )
 INSTALLING = (
