@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
 
 from golden.integer_math import round_to_integers, saturate
 from golden.network import INPUT_MAX, INPUT_MIN, FeatureSettings
@@ -21,7 +20,7 @@ Samples = npt.NDArray[np.float32]
 
 # `Mfcc` op: quieter bands count as this, so that the logarithm stays finite.
 _FILTERBANK_FLOOR = 1e-12
-_BATCH_CLIPS = 64  # keeps the working set within the caches
+_BATCH_CLIPS = 4  # their windows and spectra, 16 kB each, stay near the core
 
 
 def fingerprints(samples: Samples, settings: FeatureSettings) -> npt.NDArray[np.int8]:
@@ -49,10 +48,15 @@ def log_mel(samples: Samples, settings: FeatureSettings) -> npt.NDArray[np.float
             f"samples: expected shape (N, {settings.clip_samples}), got {samples.shape}"
         )
     bands = np.empty((len(samples), settings.frames, settings.mel_bands), np.float32)
+    length = fft_length(settings.window_samples)
+    windowed = np.zeros((_BATCH_CLIPS, settings.frames, length), np.float64)
+    spectra = np.empty((_BATCH_CLIPS, settings.frames, length // 2 + 1), np.complex128)
     for start in range(0, len(samples), _BATCH_CLIPS):
-        bands[start : start + _BATCH_CLIPS] = _mel_bands(
-            samples[start : start + _BATCH_CLIPS], settings
-        )
+        part = samples[start : start + _BATCH_CLIPS]
+        count = len(part)
+        _apply_window(part, settings, windowed[:count])
+        np.fft.rfft(windowed[:count], out=spectra[:count])
+        _mel_bands(spectra[:count], settings, bands[start : start + count])
     return np.log(np.maximum(bands, _FILTERBANK_FLOOR))
 
 
@@ -72,14 +76,24 @@ def fft_length(window_samples: int) -> int:
     return 1 << (window_samples - 1).bit_length()
 
 
-def _mel_bands(samples: Samples, settings: FeatureSettings) -> npt.NDArray[np.float32]:
+def _apply_window(
+    samples: Samples, settings: FeatureSettings, windowed: npt.NDArray[np.float64]
+) -> None:
+    """Write the windows of clips `[N][samples]` to `[N][time][sample]`, which ends in zeros."""
     frames = np.lib.stride_tricks.sliding_window_view(samples, settings.window_samples, axis=1)
-    windowed = frames[:, :: settings.stride_samples] * _hann_window(settings.window_samples)
+    inside = windowed[..., : settings.window_samples]
+    inside[...] = frames[:, :: settings.stride_samples]
+    inside *= _hann_window(settings.window_samples)
+
+
+def _mel_bands(
+    spectra: npt.NDArray[np.complex128], settings: FeatureSettings, bands: npt.NDArray[np.float32]
+) -> None:
+    """Write the mel bands of spectra `[N][time][bin]` to `[N][time][band]`."""
     first, last, weights = _mel_filterbank(settings)
-    spectrum = fft.rfft(windowed, n=fft_length(settings.window_samples), axis=2)[..., first:last]
+    magnitudes = np.abs(spectra[..., first:last]).astype(np.float32)
     # One matrix product a clip: BLAS rounds the same way whatever the number of clips.
-    bands: npt.NDArray[np.float32] = np.matmul(np.abs(spectrum).astype(np.float32), weights)
-    return bands
+    np.matmul(magnitudes, weights, out=bands)
 
 
 @lru_cache(maxsize=8)
