@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import soundfile
-from scipy.signal import resample_poly
 
 Samples = npt.NDArray[np.float32]
 
@@ -155,6 +154,8 @@ def _frames(sound: soundfile.SoundFile, path: Path | str) -> Samples:
 def _resampled(samples: Samples, old_rate_hz: int, new_rate_hz: int) -> Samples:
     if old_rate_hz == new_rate_hz:
         return samples
+    from scipy.signal import resample_poly  # takes longer to load than a test set to read
+
     common = math.gcd(old_rate_hz, new_rate_hz)
     resampled = resample_poly(samples, new_rate_hz // common, old_rate_hz // common)
     clipped: Samples = np.clip(resampled, -1, 1).astype(np.float32)  # it overshoots at full scale
