@@ -10,7 +10,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import numpy as np
 
 from golden.network import FeatureSettings
 from quant_models import features
-from quant_models.audio import read_clip
+from quant_models.audio import Samples, read_clip
 from quant_models.data_settings import DataSettings
 from quant_models.feature_cache import Examples, FeatureCache
 from quant_models.parallel import Progress, map_threads
@@ -135,19 +136,29 @@ class SpeechData:
         chosen = wanted + evenly_by_word(unknown, unknown_count, rng)
         silence_count = round(len(wanted) * self.settings.silence_percentage / 100)
         recordings = self._loaded()
-        waves = [recordings.clip(clip) for clip in chosen] + [
-            recordings.silence(partition, self.settings.augmentation, rng)
-            for _ in range(silence_count)
-        ]
-        label_indices = [self._label_index(clip.word) for clip in chosen]
-        label_indices += [self.labels.index(SILENCE_LABEL)] * silence_count
 
-        def chunk(start: int) -> Examples:
-            batch = np.stack(waves[start : start + _CHUNK])
-            fingerprints = features.fingerprints(batch, self.features)
-            return Examples(fingerprints, np.array(label_indices[start : start + _CHUNK]))
+        def spoken(start: int) -> Examples:
+            part = chosen[start : start + _CHUNK]
+            waves = np.stack([recordings.clip(clip) for clip in part])
+            indices = np.array([self._label_index(clip.word) for clip in part])
+            return Examples(features.fingerprints(waves, self.features), indices)
 
-        return _joined(map_threads(chunk, range(0, len(waves), _CHUNK), progress))
+        def silences() -> Iterator[Samples]:  # `[N][samples]`, drawn in order
+            for start in range(0, silence_count, _CHUNK):
+                size = min(_CHUNK, silence_count - start)
+                yield np.stack(
+                    [
+                        recordings.silence(partition, self.settings.augmentation, rng)
+                        for _ in range(size)
+                    ]
+                )
+
+        def silent(waves: Samples) -> Examples:
+            indices = np.full(len(waves), self.labels.index(SILENCE_LABEL))
+            return Examples(features.fingerprints(waves, self.features), indices)
+
+        parts = map_threads(spoken, range(0, len(chosen), _CHUNK), progress)
+        return _joined([*parts, *map_threads(silent, silences())])
 
     def _label_index(self, word: str) -> int:
         return self.labels.index(word if word in self.settings.wanted_words else UNKNOWN_LABEL)
@@ -229,11 +240,13 @@ def _content_digest(
     used += [("noise", path) for path in noise_files]
     used += [("speech", path) for path in speech_files]
 
-    def one(entry: tuple[str, Path]) -> list[str]:
-        use, path = entry
-        return [use, path.name, hashlib.sha256(path.read_bytes()).hexdigest()]
+    def chunk(start: int) -> list[list[str]]:
+        return [
+            [use, path.name, hashlib.sha256(path.read_bytes()).hexdigest()]
+            for use, path in used[start : start + _CHUNK]
+        ]
 
-    return _cache_key(*map_threads(one, used))
+    return _cache_key(*chain(*map_threads(chunk, range(0, len(used), _CHUNK))))
 
 
 def _joined(parts: Sequence[Examples]) -> Examples:

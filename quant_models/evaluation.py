@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
 
 import keras
 import numpy as np
@@ -17,6 +18,7 @@ from quant_models.checkpoint import Checkpoint
 from quant_models.ds_cnn import DsCnn
 from quant_models.exactness import check_sums
 from quant_models.feature_cache import Examples
+from quant_models.parallel import map_threads
 
 _BATCH = 256
 
@@ -53,7 +55,7 @@ class Verifier:
 
     With `bounded` the caller says that no input makes sums that float32 does not hold exactly;
     without, every clip is checked (`exactness.check_sums`), and `largest_sum` is the largest sum of
-    magnitudes so far.
+    magnitudes in what `compare_all` was given so far.
     """
 
     def __init__(self, checkpoint: Checkpoint, bounded: bool = False):
@@ -66,22 +68,23 @@ class Verifier:
 
     def compare(
         self, fingerprints: npt.NDArray[np.int8], first_clip: int = 0
-    ) -> tuple[Comparison, Inference]:
+    ) -> tuple[Comparison, Inference, int]:
         """Compare all layers of a batch; Mismatch names the first difference.
+
+        Returns the counts, the layers, and the largest sum of magnitudes, 0 if it is bounded.
 
         Raises ValueError for a sum that float32 does not hold exactly; `first_clip` is what it
         calls the first clip of the batch.
         """
         inference = self.engine.run(fingerprints)
-        if not self._bounded:
-            largest = check_sums(self.network, inference.layers, first_clip)
-            self.largest_sum = max(self.largest_sum, largest)
+        layers = inference.layers
+        largest = 0 if self._bounded else check_sums(self.network, layers, first_clip)
         values = self._model.layer_values(fingerprints, inspect=True)
         found = {INPUT_NAME: fingerprints}
         for node in self.network.nodes:
             shape = (len(fingerprints), *self.network.shapes[node.name])
             found[node.name] = keras.ops.convert_to_numpy(values[node.name]).reshape(shape)
-        return compare(inference.layers, found, batched=True), inference
+        return compare(layers, found, batched=True), inference, largest
 
     def compare_all(
         self,
@@ -89,15 +92,21 @@ class Verifier:
         progress: Callable[[int, int], None] | None = None,
     ) -> tuple[Comparison, npt.NDArray[np.int64]]:
         """Compare all layers of any number of clips; return the counts and the predicted labels."""
-        comparison = Comparison(0, {})
-        predicted = []
-        for start in range(0, len(fingerprints), _BATCH):
-            part, inference = self.compare(fingerprints[start : start + _BATCH], start)
-            comparison = comparison.more_clips(part)
-            predicted.append(inference.label_indices)
+        clips = len(fingerprints)
+
+        def part(start: int) -> tuple[Comparison, npt.NDArray[np.int64], int]:
+            batch = fingerprints[start : start + _BATCH]
+            comparison, inference, largest = self.compare(batch, start)
+            return comparison, inference.label_indices, largest
+
+        def on_parts(done: int, total: int) -> None:
             if progress is not None:
-                progress(comparison.clips, len(fingerprints))
-        return comparison, np.concatenate(predicted)
+                progress(min(done * _BATCH, clips), clips)
+
+        parts = map_threads(part, range(0, clips, _BATCH), on_parts)
+        comparisons, predicted, largest = zip(*parts, strict=True)
+        self.largest_sum = max(self.largest_sum, *largest)
+        return reduce(Comparison.more_clips, comparisons), np.concatenate(predicted)
 
     def answers(self, fingerprints: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
         """Return the index of the largest logit as Keras computes it; ties go to the lowest."""

@@ -1,8 +1,9 @@
-"""All recordings of a data set in memory, and which stretch of noise each partition may hear."""
+"""The recordings of a data set, and which stretch of noise each partition may hear."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,14 @@ from quant_models.parallel import map_threads
 from quant_models.speech_commands import PARTITIONS, TESTING, TRAINING, VALIDATION, Clip
 
 NOISE_RMS = 0.2  # of full scale, about as loud as speech close to a microphone
+CLIP_BYTES = 2**30  # of clips stay in memory; what is beyond is read again when it is drawn
 
 
 class Recordings:
-    """All recordings in memory, as 16-bit integers."""
+    """All recordings as 16-bit integers, in memory as far as `CLIP_BYTES` go.
+
+    Raises ValueError or OSError for any file that is no sound, drawn or not.
+    """
 
     def __init__(
         self,
@@ -33,14 +38,13 @@ class Recordings:
         rate, length = feature_settings.sample_rate_hz, feature_settings.clip_samples
         self.length = length
         self.clips = clips
-        self._waves = {
-            clip.path: wave
-            for clip, wave in zip(
-                clips,
-                map_threads(lambda clip: _pcm(read_clip(clip.path, rate, length)), clips),
-                strict=True,
-            )
-        }
+        keep = lru_cache(CLIP_BYTES // (2 * length))
+        self._wave = keep(lambda path: _pcm(read_clip(path, rate, length)))
+
+        def check(clip: Clip) -> None:
+            self._wave(clip.path)
+
+        map_threads(check, clips)
         self.speech = map_threads(lambda path: _pcm(read_long(path, rate, length)), speech_files)
         noise = [levelled(read_long(path, rate, length)) for path in noise_files]
         held_back = settings.validation_percentage, settings.testing_percentage
@@ -50,7 +54,7 @@ class Recordings:
         }
 
     def clip(self, clip: Clip) -> Samples:
-        return from_pcm(self._waves[clip.path])
+        return from_pcm(self._wave(clip.path))
 
     def noise_stretches(self, partition: str) -> list[Samples]:
         """The background noise that a partition may hear."""

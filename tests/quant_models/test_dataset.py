@@ -113,6 +113,21 @@ def test_the_number_of_threads_does_not_matter(
     assert same(found[0][0], found[1][0]) and same(found[0][1], found[1][1])
 
 
+@pytest.mark.parametrize("held_clips", [0, 3])
+def test_how_many_clips_stay_in_memory_does_not_matter(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, held_clips: int
+) -> None:
+    expected = speech_data(folder).training_examples(150, 0)
+    monkeypatch.setattr(recordings, "CLIP_BYTES", held_clips * 2 * RATE_HZ)
+    reads = []
+    original = recordings.read_clip
+    monkeypatch.setattr(
+        recordings, "read_clip", lambda path, *rest: reads.append(path) or original(path, *rest)
+    )
+    assert same(speech_data(folder).training_examples(150, 0), expected)
+    assert len(reads) > len(set(reads)) == 200  # each at first, then those that are drawn
+
+
 def test_more_examples_begin_with_the_same_ones(folder: Path) -> None:
     data = speech_data(folder)
     few, many = data.training_examples(64, 0), data.training_examples(128, 0)

@@ -48,9 +48,12 @@ def test_accuracy_is_the_share_of_the_diagonal() -> None:
 def test_every_value_of_every_layer_is_compared() -> None:
     size = ModelSize.parse(DEFAULT_MODEL_SIZE_INFO)
     checkpoint = random_checkpoint(size=size, parameters=random_parameters(0, size, 4))
-    comparison, inference = Verifier(checkpoint).compare(random_fingerprints(0, 3))
+    verifier = Verifier(checkpoint)
+    fingerprints = random_fingerprints(0, 3)
+    comparison, inference, largest = verifier.compare(fingerprints)
     assert comparison == Comparison(3, {name: 3 * n for name, n in VALUES_A_CLIP.items()})
     assert inference.logits.shape == (3, 4)
+    assert largest == check_sums(verifier.network, inference.layers)
 
 
 def test_every_clip_is_checked_for_exact_sums_and_the_largest_is_kept() -> None:
