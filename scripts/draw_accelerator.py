@@ -11,9 +11,6 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from dataflow.drawing.accelerator_figures import block_diagram, utilisation_chart
-from dataflow.drawing.canvas_figures import svg
-from dataflow.drawing.timing_figures import timing_diagram
 from dataflow.hardware.accelerator import CONFIGURATIONS, Accelerator, accelerator_of
 from dataflow.hardware.accelerator_schedule import predict
 from dataflow.proof.range_store import choose_ranges
@@ -36,6 +33,10 @@ def main() -> None:
 
 def draw(accelerator: Accelerator) -> dict[str, bytes]:
     """Return the pictures by file name."""
+    from dataflow.drawing.accelerator_figures import block_diagram, utilisation_chart
+    from dataflow.drawing.canvas_figures import svg
+    from dataflow.drawing.timing_figures import timing_diagram
+
     schedule = predict(accelerator)
     named = [
         predict(dataclasses.replace(accelerator, configuration=configuration))

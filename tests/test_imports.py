@@ -7,6 +7,8 @@ TensorFlow at any time. Within `golden/`, `dataflow/` and `scripts/` the rooms h
 from __future__ import annotations
 
 import ast
+import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,6 +58,17 @@ ROOMS = {
 DRAWING_NAMES = ("figures.py", "plots.py")
 # The commands and what they are made of: these alone may import rich.
 TALKING = ("scripts/", "train.py", "quant_test.py")
+# What takes a command longer to load than all the rest, and the commands that load TensorFlow,
+# with all that it loads, before they read their flags.
+HEAVY = {"cocotb", "cocotb_tools", "keras", "matplotlib", "pytest", "pyverilog", "scipy",
+         "tensorflow", "z3"}  # fmt: skip
+LEARNING = {"train.py", "quant_test.py", "scripts/benchmark.py", "scripts/shrink.py",
+            "scripts/verify.py"}  # fmt: skip
+COMMANDS = sorted(
+    path.relative_to(REPOSITORY).as_posix()
+    for path in [*REPOSITORY.glob("*.py"), *(REPOSITORY / "scripts").glob("*.py")]
+    if path.name != "__init__.py"
+)
 
 
 def imported_modules(source: str) -> Iterator[tuple[int, str]]:
@@ -115,6 +128,21 @@ def forbidden_frills(path: Path) -> list[str]:
         if not frills.get(top := module.partition(".")[0], True)
     }
     return sorted(found)
+
+
+def loaded_for_help(command: str) -> set[str]:
+    """Return the top-level modules that a command loads, in a fresh interpreter, for `--help`."""
+    arguments = [sys.executable, "-X", "importtime", command, "--help"]
+    done = subprocess.run(arguments, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("usage: ")
+    return set(re.findall(r"^import time: .*\| +(\w+)", done.stderr, re.MULTILINE))
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in LEARNING])
+def test_command_loads_nothing_heavy_before_it_reads_its_flags(command: str) -> None:
+    loaded = loaded_for_help(command)
+    assert "argparse" in loaded
+    assert loaded & HEAVY == set()
 
 
 @pytest.mark.parametrize("package", sorted(ALLOWED))

@@ -24,8 +24,6 @@ from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 from threading import Timer
 
-import pytest
-
 from scripts.console.places import REPOSITORY
 from scripts.mutation.mutants import Mutant, instantiated
 
@@ -217,6 +215,8 @@ def benches(module: str, modules: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _judgement(status: int, output: str) -> Judgement:
+    import pytest  # the command itself runs no test, and should start without
+
     if status == pytest.ExitCode.OK:
         return Judgement(Verdict.SURVIVING)
     if status == -signal.SIGKILL:

@@ -12,12 +12,10 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from cocotb_tools.check_results import get_results
-from cocotb_tools.runner import Icarus
 
 from dataflow.hardware.build_folder import NETWORK_FILE, check_build_folder
 from dataflow.hardware.rtl_parameters import (
@@ -30,6 +28,9 @@ from golden import files
 from golden.exports.mem import memory_text
 from golden.network import IntegerNetwork
 from scripts.console.places import REPOSITORY, RTL_FOLDER
+
+if TYPE_CHECKING:
+    from cocotb_tools.runner import Icarus
 
 JOB_VARIABLE = "RTL_JOB"  # tells the bench, which runs inside the simulator, where its job is
 PIXELS_FILE, JOB_FILE = "pixels.npy", "job.json"
@@ -104,6 +105,10 @@ def simulate(
     Raises FileNotFoundError without Icarus, ValueError if a `.mem` file is not of the job's
     network, if the RTL does not build, or if the bench does not start.
     """
+    # They load pytest, and most who import this module simulate nothing.
+    from cocotb_tools.check_results import get_results
+    from cocotb_tools.runner import Icarus
+
     require_icarus()
     if waves is not None and waves.suffix != ".fst":
         raise ValueError(f"waves: expected a file name that ends in .fst, got {waves}")

@@ -14,6 +14,7 @@ import hashlib
 import itertools
 import json
 import tempfile
+import wave
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -21,7 +22,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy.io import wavfile
 
 from quant_models.audio import read_audio
 from quant_models.speech_commands import BACKGROUND_FOLDER
@@ -251,4 +251,6 @@ def _write_noises(seed: int, words: list[Samples], folder: Path) -> None:
 
 def _write_wav(path: Path, samples: Samples) -> None:
     integers = np.clip(np.round(samples * 32_768), -32_768, 32_767).astype(np.int16)
-    wavfile.write(path, SAMPLE_RATE_HZ, integers)
+    with wave.open(str(path), "wb") as sound:
+        sound.setparams((1, 2, SAMPLE_RATE_HZ, len(integers), "NONE", ""))
+        sound.writeframes(integers.astype("<i2").tobytes())
