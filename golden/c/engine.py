@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 from typing import Any, Protocol
 
 import numpy as np
@@ -34,6 +35,7 @@ MISSING_COMPILER = "cc: not found, install the Debian packages gcc and libc6-dev
 _FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-shared", f"-DKWS_LANES={LANES}")
 _NATIVE = ("-march=native",)
 _WORTH_COMPILING = 2_000_000_000  # multiplications: the reference takes seconds, as a compiler does
+_KEEPING_LAYERS = Lock()  # a library that keeps layers has one memory for all threads
 _LANES_A_THREAD = 64  # batches of a thread are not smaller
 
 
@@ -112,15 +114,16 @@ class CompiledEngine:
 
     def run(self, fingerprints: npt.NDArray[Any]) -> Inference:
         network = self.network
-        if self._with_layers is None:
-            self._with_layers = _load(network, self._cache, [*self._target, "-DKWS_TAP"])
         features = _features(network, fingerprints)
         kind = np.int32 if value_bits(network) == 32 else np.int64
         names = [node.name for node in network.nodes]
         found = {name: np.empty((len(features), *network.shapes[name]), kind) for name in names}
         logits = self._empty_logits(len(features))
         pointers = (ctypes.c_void_p * len(found))(*(each.ctypes.data for each in found.values()))
-        _infer(self._with_layers, features, logits, pointers)
+        with _KEEPING_LAYERS:
+            if self._with_layers is None:
+                self._with_layers = _load(network, self._cache, [*self._target, "-DKWS_TAP"])
+            _infer(self._with_layers, features, logits, pointers)
         layers = {INPUT_NAME: features.astype(np.int64) - network.input_format.zero_point}
         layers |= {name: layer.astype(np.int64) for name, layer in found.items()}
         return Inference(layers, layers[network.output_name])

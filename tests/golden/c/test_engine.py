@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import hypothesis
@@ -69,6 +70,17 @@ def test_any_number_of_inputs_on_two_threads(count: int, cache: Path) -> None:
     fingerprints = random_fingerprints(count, count, extremes=count == 17)
     shared = cache.parent.parent / "engines of any number"  # one compilation for all
     expect_reference(network, fingerprints, shared, NATIVE)
+
+
+def test_threads_may_ask_for_layers_at_the_same_time(cache: Path) -> None:
+    network = random_network(2)
+    inputs = [random_fingerprints(seed, 64) for seed in range(4)]
+    expected = [reference.run(network, part) for part in inputs]
+    compiled = CompiledEngine(network, 1, cache)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(compiled.run, inputs * 25))
+    for one, other in zip(expected * 25, found, strict=True):
+        compare(one.layers, other.layers, batched=True)
 
 
 def test_no_inputs_have_no_logits(cache: Path) -> None:
