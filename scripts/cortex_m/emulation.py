@@ -1,7 +1,7 @@
 """Builds generated C for a Cortex-M, and runs it in QEMU on a board of Arm's MPS2 family.
 
-The board counts one tick of its 25 MHz clock for every 40 instructions (`-icount shift=0`: an
-instruction takes a nanosecond of its time), so that counts of instructions are exact to 40.
+An instruction takes a nanosecond of the board's time (`-icount shift=0`), so that a tick of its
+clock of 25 or 20 MHz is 40 or 50 instructions, and counts are exact to that.
 """
 
 from __future__ import annotations
@@ -22,12 +22,34 @@ from golden.network import IntegerNetwork
 from golden.reference import Integers
 from scripts.simulation.c_inference import LABEL, STRICT, layer_fields, layers_of
 
-BOARDS = {"cortex-m3": "mps2-an385", "cortex-m4": "mps2-an386", "cortex-m7": "mps2-an500"}
-INSTRUCTIONS_A_TICK = 40
+
+@dataclass(frozen=True)
+class Board:
+    """A machine of QEMU, the processor that it has, where its memories start, its clock."""
+
+    machine: str
+    processor: str
+    flash_start: int = 0x0000_0000
+    ram_start: int = 0x2000_0000
+    instructions_a_tick: int = 40
+
+
+# QEMU has no Cortex-M0+. A Cortex-M3 runs the same instructions, but also unaligned accesses, on
+# which a Cortex-M0+ faults. The addresses of the Cortex-M33 are those of its secure state.
+BOARDS = {
+    "cortex-m0plus": Board("mps2-an385", "cortex-m3"),
+    "cortex-m3": Board("mps2-an385", "cortex-m3"),
+    "cortex-m4": Board("mps2-an386", "cortex-m4"),
+    "cortex-m7": Board("mps2-an500", "cortex-m7"),
+    "cortex-m33": Board("mps2-an505", "cortex-m33", 0x1000_0000, 0x3800_0000, 50),
+}
+MEMORY_BYTES = 4 * 2**20  # flash as much as RAM
+STACK_BYTES = 8 * 2**10
 PACKAGES = {"arm-none-eabi-gcc": "gcc-arm-none-eabi", "qemu-system-arm": "qemu-system-arm"}
 _HERE = Path(__file__).parent
 _TICKS = "ticks "
-_STACK_BYTES = 4
+_STACK = np.dtype(np.uint32)
+_UNCOUNTED = 2**32 - 1  # as main.c has it
 _FLAGS = (
     *("-mthumb", "-ffreestanding", "-fno-tree-loop-distribute-patterns"),
     *("-ffunction-sections", "-Wl,--gc-sections", "-nostdlib", "-T", "memory.ld"),
@@ -45,8 +67,12 @@ class Sizes:
 
 @dataclass(frozen=True, eq=False)
 class Emulation:
-    """What an image gave: `layers` as `run_c` has them, `(N, ...)`; instructions of each input."""
+    """What an image gave: `layers` as `run_c` has them, `(N, ...)`; instructions of each input.
 
+    `stack` is the most that an inference used, in bytes.
+    """
+
+    image: Sizes
     layers: dict[str, Integers]
     instructions: Integers
     stack: int
@@ -69,10 +95,7 @@ def network_sizes(network: IntegerNetwork, cpu: str, optimisation: str) -> Sizes
         _write(network, folder)
         flags = [*STRICT, "-mthumb", "-ffreestanding", f"-mcpu={cpu}", optimisation]
         _run(["arm-none-eabi-gcc", *flags, "-c", "network.c", "-o", "network.o"], folder)
-        text, data, bss = (
-            _run(["arm-none-eabi-size", "network.o"], folder).split("\n")[1].split()[:3]
-        )
-    return Sizes(int(text) + int(data), int(data) + int(bss))
+        return _sizes("network.o", folder)
 
 
 def emulate(
@@ -85,7 +108,8 @@ def emulate(
 ) -> Emulation:
     """Run inputs `(N, *network.input_shape)`; without `keeps_layers`, only logits and label come.
 
-    Raises ValueError if the image is not built, does not fit the board, or ends early.
+    Raises ValueError if the image is not built, does not fit the board, ends early, or takes more
+    instructions or stack than can be counted.
     """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -93,27 +117,56 @@ def emulate(
         for name in ("main.c", "memory.ld"):
             shutil.copy(_HERE / name, folder)
         kept = ["-DKWS_TAP"] if keeps_layers else []
-        flags = [*STRICT, *_FLAGS, f"-mcpu={cpu}", optimisation, *kept]
+        flags = [*STRICT, *_FLAGS, *_memories(cpu), f"-mcpu={cpu}", optimisation, *kept]
         sources = ["network.c", "main.c", "-lgcc", "-o", "image.elf"]
         _run(["arm-none-eabi-gcc", *flags, *sources], folder)
+        image = _sizes("image.elf", folder)
         files.write_bytes(folder / "inputs.bin", fingerprints.astype(np.int8).tobytes())
         _run(_emulator(cpu), folder)
         written = (folder / "outputs.bin").read_bytes()
     fields = layer_fields(network) if keeps_layers else layer_fields(network)[-1:]
     record = np.dtype([*fields, (LABEL, np.int32), (_TICKS, np.uint32)])
-    if len(written) != len(fingerprints) * record.itemsize + _STACK_BYTES:
+    results, stack = written[: -_STACK.itemsize], written[-_STACK.itemsize :]
+    if len(results) != len(fingerprints) * record.itemsize:
         raise ValueError(f"image: expected results of {len(fingerprints)} inputs, it ended early")
-    table = np.frombuffer(written[:-_STACK_BYTES], record)
+    table = np.frombuffer(results, record)
+    if (table[_TICKS] == _UNCOUNTED).any():
+        most = 2**24 * BOARDS[cpu].instructions_a_tick
+        raise ValueError(f"image: expected fewer than {most:,} instructions an inference, got more")
+    used = int(np.frombuffer(stack, _STACK)[0])
+    if used == _UNCOUNTED:
+        raise ValueError(f"image: expected less stack than {STACK_BYTES:,} bytes, all were used")
     return Emulation(
+        image,
         layers_of(network, fingerprints, table),
-        table[_TICKS].astype(np.int64) * INSTRUCTIONS_A_TICK,
-        int.from_bytes(written[-_STACK_BYTES:], "little"),
+        table[_TICKS].astype(np.int64) * BOARDS[cpu].instructions_a_tick,
+        used,
     )
 
 
+def _memories(cpu: str) -> list[str]:
+    """Return the flags that say to memory.ld where the board's memories are."""
+    board = BOARDS[cpu]
+    symbols = {
+        "flash_start": board.flash_start,
+        "ram_start": board.ram_start,
+        "memory_bytes": MEMORY_BYTES,
+        "stack_bytes": STACK_BYTES,
+    }
+    return [f"-Wl,--defsym={name}={value}" for name, value in symbols.items()]
+
+
+def _sizes(file: str, folder: Path) -> Sizes:
+    _, line = _run(["arm-none-eabi-size", file], folder).splitlines()
+    text, data, bss = map(int, line.split()[:3])
+    return Sizes(text + data, data + bss)
+
+
 def _emulator(cpu: str) -> list[str]:
+    board = BOARDS[cpu]
     return [
-        *("qemu-system-arm", "-machine", BOARDS[cpu], "-cpu", cpu, "-display", "none"),
+        *("qemu-system-arm", "-machine", board.machine, "-cpu", board.processor),
+        *("-display", "none"),
         *("-monitor", "none", "-serial", "none", "-icount", "shift=0"),
         *("-semihosting-config", "enable=on,target=native", "-kernel", "image.elf"),
     ]
@@ -132,9 +185,21 @@ def _run(command: list[str], folder: Path) -> str:
     except subprocess.TimeoutExpired:
         raise ValueError(f"{command[0]}: expected an end within {_SECONDS} s, got none") from None
     if result.returncode:
-        said = [re.sub(r"^.*/ld: ", "", line) for line in result.stderr.splitlines()]
-        overflows = [line for line in said if "overflowed by" in line]
-        errors = [line for line in said if "error" in line or "expected" in line]
-        first = next(iter(overflows + errors + said), "no message")
-        raise ValueError(f"{command[0]}: failed: {first}")
+        _expect_room(result.stderr)
+        said = result.stderr.splitlines()
+        errors = [line for line in said if "error" in line]
+        raise ValueError(f"{command[0]}: failed: {next(iter(errors + said), 'no message')}")
     return result.stdout
+
+
+def _expect_room(said: str) -> None:
+    """Raise ValueError if the linker found a memory too small."""
+    overflow = re.search(r"region `(\w+)' overflowed by (\d+) bytes", said)
+    if overflow is None:
+        return
+    memory, excess = overflow[1], int(overflow[2])
+    (section,) = re.findall(rf"section `(\S+)' will not fit in region `{memory}'", said)[:1]
+    room = MEMORY_BYTES - (STACK_BYTES if memory == "RAM" else 0)
+    raise ValueError(
+        f"image: {section}: expected to fit {memory} of {room:,} bytes, got {room + excess:,}"
+    )
