@@ -75,6 +75,7 @@ missing_commands() {
     command -v clang >/dev/null || missing clang clang
     command -v arm-none-eabi-gcc >/dev/null || missing arm-none-eabi-gcc gcc-arm-none-eabi
     command -v qemu-system-arm >/dev/null || missing qemu-system-arm qemu-system-arm
+    command -v valgrind >/dev/null || missing valgrind valgrind
     command -v yosys >/dev/null || missing yosys yosys
     command -v nextpnr-ice40 >/dev/null || missing nextpnr-ice40 nextpnr-ice40
     command -v z3 >/dev/null || missing z3 z3

@@ -16,7 +16,7 @@ from tests.repository import REPOSITORY
 
 TOOLS = (
     *("iverilog", "verilator", "espeak-ng", "flite", "cc", "c++", "clang"),
-    *("arm-none-eabi-gcc", "qemu-system-arm"),
+    *("arm-none-eabi-gcc", "qemu-system-arm", "valgrind"),
     *("yosys", "nextpnr-ice40", "z3"),
 )
 INSTALLING = (
