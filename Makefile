@@ -6,7 +6,7 @@ export KERAS_BACKEND := tensorflow
 export TF_CPP_MIN_LOG_LEVEL := 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format formal mutants verify widths benchmark clean
+.PHONY: help setup demo test lint format formal mutants verify widths firmware benchmark clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
@@ -43,6 +43,10 @@ widths: setup ## report the proven bit widths of the shipped network, lint the R
 	$(PYTHON) scripts/lint_widths.py $(firstword $(wildcard weights/*/network.npz)) --config small
 	$(PYTHON) scripts/lint_widths.py $(firstword $(wildcard weights/*/network.npz)) --config balanced
 	$(PYTHON) scripts/lint_widths.py $(firstword $(wildcard weights/*/network.npz)) --config fast
+
+firmware: setup ## run the shipped network's C on an emulated Cortex-M4, report what it needs
+	$(PYTHON) scripts/firmware.py --network $(firstword $(wildcard weights/*/network.npz)) \
+		--cases $(firstword $(wildcard golden/vectors/*/cases.npz))
 
 benchmark: setup ## measure all speeds, side by side with peers
 	$(PYTHON) scripts/benchmark.py --growth --checkpoint $(firstword $(wildcard weights/*/ds_cnn_*.npz))

@@ -50,7 +50,7 @@ ROOMS = {
         "speech": {"console"},
         "formal": {"console"},
         "runtimes": {"console"},
-        "benchmarking": {"runtimes", "console"},
+        "benchmarking": {"runtimes", "simulation", "console"},
         "cortex_m": {"simulation", "console"},
     },
 }

@@ -26,7 +26,7 @@ STRICT = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic")
 SANITIZE = ("-fsanitize=undefined,address", "-fno-sanitize-recover=all")
 LABEL = "label "  # of a record; no node ends in a blank
 _MAIN = """\
-/* Reads inputs; writes each layer of each, and the label. */
+/* Reads inputs; writes with KWS_TAP each layer but the last of each, the logits, the label. */
 #include <stdio.h>
 
 #include "network.h"
@@ -36,8 +36,10 @@ int main(void) {
     static kws_logit_t logits[KWS_LABEL_COUNT];
     while (fread(features, 1, sizeof features, stdin) == sizeof features) {
         const kws_logit_t label = kws_infer(features, logits);
+#ifdef KWS_TAP
         for (int node = 0; node + 1 < KWS_NODE_COUNT; ++node) /* the last gives the logits */
             fwrite(kws_taps[node].values, sizeof(kws_value_t), kws_taps[node].count, stdout);
+#endif
         fwrite(logits, sizeof *logits, KWS_LABEL_COUNT, stdout);
         fwrite(&label, sizeof label, 1, stdout);
     }
@@ -51,11 +53,15 @@ def run_c(
     fingerprints: npt.NDArray[np.int8],
     compiler: str = "cc",
     flags: Sequence[str] = ("-O1", *SANITIZE),
+    *,
+    keeps_layers: bool = True,
+    under: Sequence[str] = (),
 ) -> dict[str, Integers]:
     """Return every layer of `fingerprints` `(N, *network.input_shape)` as compiled C computes it.
 
     Layers are int64 `(N, *shape)`, the centred fingerprints first, as `golden.reference.run` gives
-    them; then `label`, the index of the largest logit, `(N,)`.
+    them; then `label`, the index of the largest logit, `(N,)`. Without `keeps_layers`, only logits
+    and label follow the fingerprints. `under` is a command that runs the program, such as valgrind.
 
     Raises FileNotFoundError without a C compiler, ValueError if the program does not compile or
     ends early.
@@ -69,9 +75,11 @@ def run_c(
         files.write_text(folder / "network.c", network_source(network))
         files.write_text(folder / "main.c", _MAIN)
         sources = ["network.c", "main.c", "-o", "network"]
-        _run([compiler, *STRICT, *flags, "-DKWS_TAP", *sources], folder, b"")
-        written = _run(["./network"], folder, fingerprints.astype(np.int8).tobytes())
-    fields = layer_fields(network)
+        kept = ["-DKWS_TAP"] if keeps_layers else []
+        _run([compiler, *STRICT, *flags, *kept, *sources], folder, b"")
+        inputs = fingerprints.astype(np.int8).tobytes()
+        written = _run([*under, "./network"], folder, inputs)
+    fields = layer_fields(network) if keeps_layers else layer_fields(network)[-1:]
     table = np.frombuffer(written, np.dtype([*fields, (LABEL, fields[-1][1])]))
     return layers_of(network, fingerprints, table)
 
