@@ -1,9 +1,10 @@
-"""Pictures of training and of what a network gets right."""
+"""Pictures of training, of what a network gets right, and of the memory that both take."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import matplotlib
 
@@ -14,7 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from golden import files
-from quant_models.training import Evaluation
+
+if TYPE_CHECKING:  # it loads TensorFlow
+    from quant_models.training import Evaluation
 
 
 def plot_curves(evaluations: Sequence[Evaluation], path: Path) -> None:
@@ -74,5 +77,23 @@ def plot_confusion(
     axes.set_ylabel("true")
     axes.set_title(title, fontsize=10)
     figure.colorbar(image, label="share of the true label (%)", shrink=0.8)
+    files.write_via(path, lambda temporary: figure.savefig(temporary, dpi=120))
+    plt.close(figure)
+
+
+def plot_memory(curves: Mapping[str, Sequence[tuple[int, float]]], path: Path) -> None:
+    """Draw the peak memory of commands by name, `(clips, MiB)`, as PNG."""
+    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    for name, points in curves.items():
+        clips, peaks = zip(*points, strict=True)
+        axes.plot(clips, peaks, "o-", label=name)
+    axes.set_xlim(left=0)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("clips of the data set")
+    axes.set_ylabel("peak memory (MiB)")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right")
     files.write_via(path, lambda temporary: figure.savefig(temporary, dpi=120))
     plt.close(figure)

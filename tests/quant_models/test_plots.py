@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from quant_models.plots import plot_confusion, plot_curves
+from quant_models.plots import plot_confusion, plot_curves, plot_memory
 from quant_models.training import Evaluation
 
 EVALUATIONS = [
@@ -85,3 +85,15 @@ def test_a_failed_drawing_leaves_the_old_picture(
         plot_confusion(np.eye(2, dtype=int), ("yes", "no"), "", path)
     assert path.read_bytes() == b"old" and [item.name for item in tmp_path.iterdir()] == [path.name]
     plt.close("all")
+
+
+def test_memory_has_a_curve_for_each_command(tmp_path: Path, figures: list[Any]) -> None:
+    curves = {"train.py": [(5_000, 700.0), (20_000, 900.0)], "quant_test.py": [(5_000, 650.0)]}
+    plot_memory(curves, tmp_path / "memory.png")
+    (axes,) = figures[0].axes
+    assert {line.get_label(): line.get_xydata().tolist() for line in axes.lines} == {
+        "train.py": [[5_000, 700], [20_000, 900]],
+        "quant_test.py": [[5_000, 650]],
+    }
+    assert axes.get_xlim()[0] == axes.get_ylim()[0] == 0
+    assert (tmp_path / "memory.png").read_bytes().startswith(b"\x89PNG")
