@@ -20,7 +20,7 @@ Samples = npt.NDArray[np.float32]
 
 # `Mfcc` op: quieter bands count as this, so that the logarithm stays finite.
 _FILTERBANK_FLOOR = 1e-12
-_BATCH_CLIPS = 4  # their windows and spectra, 16 kB each, stay near the core
+_BATCH_CLIPS = 8  # their windows and spectra, 16 kB each, stay near the core
 
 
 def fingerprints(samples: Samples, settings: FeatureSettings) -> npt.NDArray[np.int8]:
