@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -25,7 +24,8 @@ import numpy.typing as npt
 
 from golden import files, reference
 from golden.c.kernels import LANES_HEADER
-from golden.c.source import network_header, network_source, value_bits
+from golden.c.source import logit_bits, network_header, network_source, value_bits
+from golden.c.tools import run_tool
 from golden.network import INPUT_NAME, IntegerNetwork
 from golden.reference import Inference, Integers
 
@@ -75,7 +75,8 @@ class ReferenceEngine:
 class CompiledEngine:
     """The generated C, compiled and loaded; `target` are the compiler's flags for the processor.
 
-    Raises FileNotFoundError without a C compiler, and ValueError, with its message, if it fails.
+    Raises FileNotFoundError without a C compiler, ValueError, with its message, if it fails, and
+    OSError as the file system reports it.
     """
 
     def __init__(
@@ -129,9 +130,8 @@ class CompiledEngine:
         return Inference(layers, layers[network.output_name])
 
     def _empty_logits(self, count: int) -> npt.NDArray[np.signedinteger[Any]]:
-        low, high = self.network.reaches[self.network.output_name]
-        fits = low >= -(2**31) and high < 2**31
-        return np.empty((count, len(self.network.labels)), np.int32 if fits else np.int64)
+        kind = np.int32 if logit_bits(self.network) == 32 else np.int64
+        return np.empty((count, len(self.network.labels)), kind)
 
 
 def engine_for(
@@ -146,7 +146,7 @@ def engine_for(
         return ReferenceEngine(network)
     try:
         return CompiledEngine(network)
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:  # also of a folder that cannot be written
         tell(f"{error}; the NumPy reference computes instead, many times slower")
         return ReferenceEngine(network)
 
@@ -201,21 +201,12 @@ def _compile(texts: dict[str, str], flags: list[str], path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
         for name, text in texts.items():
             files.write_text(Path(scratch) / name, text)
-        _run(["cc", *flags, "network.c", "-o", "network.so"], Path(scratch))
+        run_tool(["cc", *flags, "network.c", "-o", "network.so"], Path(scratch))
         (Path(scratch) / "network.so").replace(path)
 
 
 def _macros(flags: Sequence[str]) -> str:
     """Return what the compiler defines: its version, and the processor's instructions."""
-    return _run(["cc", *flags, "-E", "-dM", "-x", "c", os.devnull], Path.cwd())
-
-
-def _run(command: list[str], folder: Path) -> str:
-    if shutil.which(command[0]) is None:
+    if shutil.which("cc") is None:
         raise FileNotFoundError(MISSING_COMPILER)
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if result.returncode:
-        said = result.stderr.splitlines()
-        errors = [line for line in said if "error" in line]
-        raise ValueError(f"{command[0]}: failed: {next(iter(errors + said), 'no message')}")
-    return result.stdout
+    return run_tool(["cc", *flags, "-E", "-dM", "-x", "c", os.devnull], Path.cwd()).decode()

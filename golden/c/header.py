@@ -19,6 +19,7 @@ from typing import Any
 import numpy.typing as npt
 
 from golden.axes import array_axes, has_depthwise_multiplier, layer_axes
+from golden.c.text import brackets
 from golden.nested import nested_lines
 from golden.network import INPUT_NAME, IntegerNetwork
 from golden.nodes import (
@@ -82,8 +83,8 @@ def weight_header(network: IntegerNetwork) -> str:
     sections += [_defines(macros) for macros in _general_macros(network) if macros]
     shapes = network.shapes
     for node in network.nodes:
-        sources = ", ".join(f"{source} {_brackets(shapes[source])}" for source in node.sources)
-        comment = f"/* {node.name}: {node.kind} of {sources} -> {_brackets(shapes[node.name])} */"
+        sources = ", ".join(f"{source} {brackets(shapes[source])}" for source in node.sources)
+        comment = f"/* {node.name}: {node.kind} of {sources} -> {brackets(shapes[node.name])} */"
         sections.append(f"{comment}\n{_defines(_node_macros(network, node))}")
         sections += [
             _array_text(macro_name(f"{node.name}.{field}"), array)
@@ -217,12 +218,8 @@ def _defines(macros: Macros) -> str:
 
 def _array_text(name: str, array: npt.NDArray[Any]) -> str:
     first, *rest = nested_lines(array, "{}", lambda index: f"/* {index} */")
-    declaration = f"WEIGHT_H_UNUSED static const {array.dtype}_t {name}{_brackets(array.shape)} = "
+    declaration = f"WEIGHT_H_UNUSED static const {array.dtype}_t {name}{brackets(array.shape)} = "
     return "\n".join([declaration + first, *rest]) + ";"
-
-
-def _brackets(shape: Shape) -> str:
-    return "".join(f"[{size}]" for size in shape)
 
 
 def _constant(value: str | int | float) -> str:

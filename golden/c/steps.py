@@ -111,11 +111,15 @@ class Step:
         return tuple(finish.input if finish else name for finish, name in pairs)
 
     @property
-    def passing(self) -> tuple[Node, ...]:
-        """The nodes whose values are made on the way, and not stored."""
+    def nodes(self) -> tuple[Node, ...]:
+        """Every node of the step once, in order; the last is stored."""
         nodes = (*self.prologues, self.node, self.finish, self.pool)
-        made = {node.name: node for node in nodes if node is not None}
-        return tuple(node for name, node in made.items() if name != self.result)
+        return tuple({node.name: node for node in nodes if node is not None}.values())
+
+    @property
+    def finishes(self) -> tuple[Finish, ...]:
+        """The shifts and requantisations of the step."""
+        return tuple(node for node in self.nodes if isinstance(node, Finish))
 
 
 @dataclass(frozen=True)
@@ -217,6 +221,11 @@ class Plan:
         """Byte offset of every buffer in the memory; see `memory_size`."""
         return _placed(list(self._buffers()))
 
+    @property
+    def by_place(self) -> list[tuple[str, int]]:
+        """Every buffer with its place, the lowest first."""
+        return sorted(self.places.items(), key=lambda item: item[1])
+
     @cached_property
     def memory_size(self) -> int:
         """Bytes of the memory."""
@@ -242,8 +251,8 @@ class Plan:
 
 
 def outside_name(storage: Storage) -> str:
-    """Return the name of the buffer of what lies outside the maps of such a storage."""
-    return f"outside_{storage.kind}_{storage.offset}"
+    """Return the name, which no node has, of the buffer of what lies outside such maps."""
+    return f"OUTSIDE_{storage.kind}_{storage.offset}"
 
 
 def has_outside(network: IntegerNetwork, node: Node) -> bool:

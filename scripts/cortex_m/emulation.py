@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy.typing as npt
 
 from golden import files
 from golden.c.source import network_header, network_source
+from golden.c.tools import ToolError, run_tool
 from golden.network import IntegerNetwork
 from golden.reference import Integers
 from scripts.simulation.c_inference import LABEL, STRICT, layer_fields, layers_of
@@ -94,7 +94,7 @@ def network_sizes(network: IntegerNetwork, cpu: str, optimisation: str) -> Sizes
         folder = Path(scratch)
         _write(network, folder)
         flags = [*STRICT, "-mthumb", "-ffreestanding", f"-mcpu={cpu}", optimisation]
-        _run(["arm-none-eabi-gcc", *flags, "-c", "network.c", "-o", "network.o"], folder)
+        run_tool(["arm-none-eabi-gcc", *flags, "-c", "network.c", "-o", "network.o"], folder)
         return _sizes("network.o", folder)
 
 
@@ -119,10 +119,10 @@ def emulate(
         kept = ["-DKWS_TAP"] if keeps_layers else []
         flags = [*STRICT, *_FLAGS, *_memories(cpu), f"-mcpu={cpu}", optimisation, *kept]
         sources = ["network.c", "main.c", "-lgcc", "-o", "image.elf"]
-        _run(["arm-none-eabi-gcc", *flags, *sources], folder)
+        _link(["arm-none-eabi-gcc", *flags, *sources], folder)
         image = _sizes("image.elf", folder)
         files.write_bytes(folder / "inputs.bin", fingerprints.astype(np.int8).tobytes())
-        _run(_emulator(cpu), folder)
+        run_tool(_emulator(cpu), folder, seconds=_SECONDS)
         written = (folder / "outputs.bin").read_bytes()
     fields = layer_fields(network) if keeps_layers else layer_fields(network)[-1:]
     record = np.dtype([*fields, (LABEL, np.int32), (_TICKS, np.uint32)])
@@ -157,7 +157,7 @@ def _memories(cpu: str) -> list[str]:
 
 
 def _sizes(file: str, folder: Path) -> Sizes:
-    _, line = _run(["arm-none-eabi-size", file], folder).splitlines()
+    _, line = run_tool(["arm-none-eabi-size", file], folder).decode().splitlines()
     text, data, bss = map(int, line.split()[:3])
     return Sizes(text + data, data + bss)
 
@@ -177,19 +177,13 @@ def _write(network: IntegerNetwork, folder: Path) -> None:
     files.write_text(folder / "network.h", network_header(network))
 
 
-def _run(command: list[str], folder: Path) -> str:
+def _link(command: list[str], folder: Path) -> None:
+    """Compile and link; ValueError also names a memory that is too small."""
     try:
-        result = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, check=False, timeout=_SECONDS
-        )
-    except subprocess.TimeoutExpired:
-        raise ValueError(f"{command[0]}: expected an end within {_SECONDS} s, got none") from None
-    if result.returncode:
-        _expect_room(result.stderr)
-        said = result.stderr.splitlines()
-        errors = [line for line in said if "error" in line]
-        raise ValueError(f"{command[0]}: failed: {next(iter(errors + said), 'no message')}")
-    return result.stdout
+        run_tool(command, folder)
+    except ToolError as error:
+        _expect_room(error.said)
+        raise
 
 
 def _expect_room(said: str) -> None:

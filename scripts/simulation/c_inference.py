@@ -7,7 +7,6 @@ sanitisers of the compiler.
 from __future__ import annotations
 
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from golden import files, reference
-from golden.c.source import network_header, network_source, value_bits
+from golden.c.source import logit_bits, network_header, network_source, value_bits
+from golden.c.tools import run_tool
 from golden.network import INPUT_NAME, IntegerNetwork
 from golden.reference import Integers
 
@@ -76,9 +76,9 @@ def run_c(
         files.write_text(folder / "main.c", _MAIN)
         sources = ["network.c", "main.c", "-o", "network"]
         kept = ["-DKWS_TAP"] if keeps_layers else []
-        _run([compiler, *STRICT, *flags, *kept, *sources], folder, b"")
+        run_tool([compiler, *STRICT, *flags, *kept, *sources], folder)
         inputs = fingerprints.astype(np.int8).tobytes()
-        written = _run([*under, "./network"], folder, inputs)
+        written = run_tool([*under, "./network"], folder, inputs)
     fields = layer_fields(network) if keeps_layers else layer_fields(network)[-1:]
     table = np.frombuffer(written, np.dtype([*fields, (LABEL, fields[-1][1])]))
     return layers_of(network, fingerprints, table)
@@ -89,9 +89,8 @@ def layer_fields(network: IntegerNetwork) -> list[tuple[str, np.dtype[Any], tupl
 
     The last layer is written as the logits are.
     """
-    low, high = network.reaches[network.output_name]
-    value = np.dtype(np.int32 if value_bits(network) == 32 else np.int64)
-    logit = np.dtype(np.int32 if low >= -(2**31) and high < 2**31 else np.int64)
+    value = np.dtype(f"i{value_bits(network) // 8}")
+    logit = np.dtype(f"i{logit_bits(network) // 8}")
     return [
         (node.name, logit if node.name == network.output_name else value, network.shapes[node.name])
         for node in network.nodes
@@ -106,12 +105,3 @@ def layers_of(
     names = [node.name for node in network.nodes if node.name in table.dtype.names]
     layers |= {name: table[name].astype(np.int64) for name in names}
     return {**layers, "label": table[LABEL].astype(np.int64)}
-
-
-def _run(command: list[str], folder: Path, data: bytes) -> bytes:
-    result = subprocess.run(command, cwd=folder, input=data, capture_output=True, check=False)
-    if result.returncode:
-        said = result.stderr.decode(errors="replace").splitlines()
-        errors = [line for line in said if "error" in line]
-        raise ValueError(f"{command[0]}: failed: {next(iter(errors + said), 'no message')}")
-    return result.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -144,6 +145,17 @@ def test_without_a_compiler_the_reference_computes_and_says_so(
         "cc: not found, install the Debian packages gcc and libc6-dev; "
         "the NumPy reference computes instead, many times slower"
     ]
+
+
+def test_a_cache_that_cannot_be_written_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, require_tool: Callable[[str], None]
+) -> None:
+    require_tool("cc")
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(engine, "CACHE", tmp_path / "file" / "engines")
+    said: list[str] = []
+    assert isinstance(engine_for(random_network(1), 10**6, said.append), ReferenceEngine)
+    assert re.fullmatch(r".*Not a directory: .*engines'; the NumPy reference computes .*", *said)
 
 
 def test_many_inputs_are_worth_compiling(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

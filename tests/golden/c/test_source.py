@@ -16,8 +16,8 @@ from golden.c.header import weight_header
 from golden.c.source import network_header, network_source
 from golden.c.steps import Plan
 from golden.comparison import compare
-from golden.network import IntegerNetwork
-from golden.nodes import NODE_KINDS
+from golden.network import INPUT_NAME, InputFormat, IntegerNetwork
+from golden.nodes import NODE_KINDS, Convolution, FullyConnected, ShiftRelu
 from scripts.simulation.c_inference import STRICT, run_c
 from tests.graphs import graphs, random_graph, random_inputs
 from tests.networks import random_network
@@ -57,6 +57,33 @@ def test_nothing_is_warned_of_where_layers_are_not_kept(
     (tmp_path / "network.h").write_text(network_header(network))
     command = [compiler, *STRICT, "-O2", "-c", "network.c"]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("limits", [(-128, 100), (-100, 127), (-128, 127), (-3, 4)])
+def test_inputs_of_every_range_are_checked_without_a_warning(
+    limits: tuple[int, int], require_tool: Callable[[str], None]
+) -> None:
+    require_tool("gcc")
+    logit = FullyConnected("logit", INPUT_NAME, np.ones((1, 3), np.int8))
+    network = IntegerNetwork((logit,), ("yes",), (3,), None, InputFormat(*limits))
+    inputs = random_inputs(0, 4, network, extremes=True)
+    found = run_c(network, inputs, "gcc", ["-O2"])
+    assert found["logit"].ravel().tolist() == inputs.sum(axis=1, dtype=int).tolist()
+
+
+def test_a_layer_may_be_called_as_what_lies_outside() -> None:
+    """Three words that the source has for itself; the second is no kernel's output."""
+    kernels = np.ones((1, 3, 3, 1), np.int8)
+    nodes = (
+        Convolution("outside_u8_32", INPUT_NAME, kernels, padding="SAME"),
+        ShiftRelu("taken", "outside_u8_32", 2),
+        FullyConnected("memory", "taken", np.ones((1, 12), np.int8)),
+    )
+    network = IntegerNetwork(nodes, ("yes",), (4, 3), None)
+    inputs = random_inputs(0, 3, network)
+    expected = reference.run(network, inputs)
+    layers = {**expected.layers, "label": expected.label_indices}
+    compare(layers, run_c(network, inputs), batched=True)
 
 
 @given(graphs())
