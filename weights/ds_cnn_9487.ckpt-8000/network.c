@@ -263,9 +263,9 @@ KERNEL void sum_s16(const int16_t *const *elements, int32_t count, int32_t group
     }
 }
 
-KERNEL void convolution_u8_s16(const uint8_t *in, const uint8_t *outside, const layer_t *l,
+KERNEL void convolution_u8_s16(const uint8_t *in, const uint8_t *outside,
         const weight_u8_t *weights, const int32_t *biases,
-        const ending_t *e, int16_t *out) {
+        const layer_t *l, const ending_t *e, int16_t *out) {
     const int32_t count = l->window.time * l->window.coefficient;
     const int32_t groups = (l->from.channel + 4 - 1) / 4;
     const int32_t an_output = count * groups * 4, outputs = (l->to.channel + 3) / 4 * 4;
@@ -290,9 +290,9 @@ KERNEL void convolution_u8_s16(const uint8_t *in, const uint8_t *outside, const 
         }
 }
 
-KERNEL void convolution_s16_s16(const int16_t *in, const int16_t *outside, const layer_t *l,
+KERNEL void convolution_s16_s16(const int16_t *in, const int16_t *outside,
         const weight_s16_t *weights, const int32_t *biases,
-        const ending_t *e, int16_t *out) {
+        const layer_t *l, const ending_t *e, int16_t *out) {
     const int32_t count = l->window.time * l->window.coefficient;
     const int32_t groups = (l->from.channel + 2 - 1) / 2;
     const int32_t an_output = count * groups * 2, outputs = (l->to.channel + 3) / 4 * 4;
@@ -317,9 +317,9 @@ KERNEL void convolution_s16_s16(const int16_t *in, const int16_t *outside, const
         }
 }
 
-KERNEL void convolution_s16_s32(const int16_t *in, const int16_t *outside, const layer_t *l,
+KERNEL void convolution_s16_s32(const int16_t *in, const int16_t *outside,
         const weight_s16_t *weights, const int32_t *biases,
-        const ending_t *e, int32_t *out) {
+        const layer_t *l, const ending_t *e, int32_t *out) {
     const int32_t count = l->window.time * l->window.coefficient;
     const int32_t groups = (l->from.channel + 2 - 1) / 2;
     const int32_t an_output = count * groups * 2, outputs = (l->to.channel + 3) / 4 * 4;
@@ -345,9 +345,9 @@ KERNEL void convolution_s16_s32(const int16_t *in, const int16_t *outside, const
 }
 
 /* Output o reads channel o / outputs_a_channel. */
-KERNEL void depthwise_s16_s16(const int16_t *in, const int16_t *outside, const layer_t *l,
+KERNEL void depthwise_s16_s16(const int16_t *in, const int16_t *outside,
         const single_t *weights, const int32_t *biases,
-        const ending_t *e, int16_t *out) {
+        const layer_t *l, const ending_t *e, int16_t *out) {
     const int32_t count = l->window.time * l->window.coefficient;
     const int32_t outputs_a_channel = l->to.channel / l->from.channel;
     const int32_t last = l->to.channel - 1;
@@ -531,7 +531,7 @@ static const int32_t fc1_biases[4] = {
  *   bytes 32..47: fc1 [4], -1532392..828398 as int32_t
  *   bytes 5376..5855: fingerprint [30][4][4], -32..31 as uint8_t of value + 32
  *   bytes 5376..5471: max_pool [1][1][48], 0..7866 as int16_t
- *   bytes 5856..5951: outside_s16_0 [48] as int16_t
+ *   bytes 5856..5951: OUTSIDE_s16_0 [48] as int16_t
  */
 STATE union {
     struct {
@@ -541,17 +541,21 @@ STATE union {
         int16_t values[16 * KWS_LANES];
     } pw_conv_relu_out;
     struct {
-        unsigned char before[32 * KWS_LANES]; int32_t values[4 * KWS_LANES];
+        unsigned char before[32 * KWS_LANES];
+        int32_t values[4 * KWS_LANES];
     } fc1_out;
     struct {
-        unsigned char before[5376 * KWS_LANES]; uint8_t values[480 * KWS_LANES];
+        unsigned char before[5376 * KWS_LANES];
+        uint8_t values[480 * KWS_LANES];
     } fingerprint_out;
     struct {
-        unsigned char before[5376 * KWS_LANES]; int16_t values[48 * KWS_LANES];
+        unsigned char before[5376 * KWS_LANES];
+        int16_t values[48 * KWS_LANES];
     } max_pool_out;
     struct {
-        unsigned char before[5856 * KWS_LANES]; int16_t values[48 * KWS_LANES];
-    } outside_s16_0_out;
+        unsigned char before[5856 * KWS_LANES];
+        int16_t values[48 * KWS_LANES];
+    } OUTSIDE_s16_0_out;
 } memory;
 
 #ifdef KWS_TAP
@@ -611,23 +615,23 @@ static const ending_t fc1_ending = {KEEP, 0, 0, 0, 0, 0, 0, NO_POOL, 0 DOWNS(0) 
 static void infer(features_t features) {
     static const layer_t taken = {{30, 10, 1}, {30, 4, 4}, {1, 1, 0}, {1, 2, 0}, {1, 1, 0}, {0,
         0, 0}};
-    fill_s16(memory.outside_s16_0_out.values, 48, 0);
+    fill_s16(memory.OUTSIDE_s16_0_out.values, 48, 0);
     take_input(features, &taken, 32, memory.fingerprint_out.values);
     /* convolution: conv_1 -8004..7935, conv_1_relu 0..991 */
-    convolution_u8_s16(memory.fingerprint_out.values, 0, &conv_1_layer, conv_1_weights,
-                       conv_1_biases, &conv_1_ending, memory.conv_1_relu_out.values);
+    convolution_u8_s16(memory.fingerprint_out.values, 0, conv_1_weights, conv_1_biases,
+                       &conv_1_layer, &conv_1_ending, memory.conv_1_relu_out.values);
     TAP(tap_s16(memory.conv_1_relu_out.values, 0, 56, 48, conv_1_relu_tap);)
     /* depthwise convolution: dw_conv -103064..125857, dw_conv_relu 0..7866, max_pool 0..7866 */
-    depthwise_s16_s16(memory.conv_1_relu_out.values, memory.outside_s16_0_out.values,
-                      &dw_conv_layer, dw_conv_weights, dw_conv_biases, &dw_conv_ending,
+    depthwise_s16_s16(memory.conv_1_relu_out.values, memory.OUTSIDE_s16_0_out.values,
+                      dw_conv_weights, dw_conv_biases, &dw_conv_layer, &dw_conv_ending,
                       memory.max_pool_out.values);
     TAP(tap_s16(memory.max_pool_out.values, 0, 1, 48, max_pool_tap);)
     /* convolution: pw_conv -2438460..2650842, pw_conv_relu 0..10354 */
-    convolution_s16_s16(memory.max_pool_out.values, 0, &pw_conv_layer, pw_conv_weights,
-                        pw_conv_biases, &pw_conv_ending, memory.pw_conv_relu_out.values);
+    convolution_s16_s16(memory.max_pool_out.values, 0, pw_conv_weights, pw_conv_biases,
+                        &pw_conv_layer, &pw_conv_ending, memory.pw_conv_relu_out.values);
     TAP(tap_s16(memory.pw_conv_relu_out.values, 0, 1, 16, pw_conv_relu_tap);)
     /* fully connected: fc1 -1532392..828398 */
-    convolution_s16_s32(memory.pw_conv_relu_out.values, 0, &fc1_layer, fc1_weights, fc1_biases,
+    convolution_s16_s32(memory.pw_conv_relu_out.values, 0, fc1_weights, fc1_biases, &fc1_layer,
                         &fc1_ending, memory.fc1_out.values);
     TAP(tap_s32(memory.fc1_out.values, 0, 1, 4, fc1_tap);)
 }
@@ -663,8 +667,10 @@ void kws_infer_many(const int8_t *features, int64_t count, kws_logit_t *logits,
 #else
 int kws_infer(const int8_t features[KWS_INPUT_COUNT], kws_logit_t logits[KWS_LABEL_COUNT]) {
     int label = 0;
-    for (int32_t i = 0; i < KWS_INPUT_COUNT; ++i)
-        if (features[i] < KWS_INPUT_MIN || features[i] > KWS_INPUT_MAX) return -1;
+    for (int32_t i = 0; i < KWS_INPUT_COUNT; ++i) {
+        const int32_t feature = features[i];
+        if (feature < KWS_INPUT_MIN || feature > KWS_INPUT_MAX) return -1;
+    }
     infer(features);
     for (int i = 0; i < KWS_LABEL_COUNT; ++i) {
         logits[i] = memory.fc1_out.values[i];
