@@ -34,7 +34,7 @@ def of_integers(network: IntegerNetwork, inputs: Inputs, some: int) -> list[Part
             reference.run(network, inputs[start : min(start + REFERENCE_BATCH, some)])
 
     found = [
-        Participant("NumPy reference", "1", some, run_reference),
+        Participant("NumPy reference", "NumPy's", some, run_reference),
         Participant("engine", "1", len(inputs), lambda: one.logits(inputs)),
     ]
     if every.threads > 1:
