@@ -6,7 +6,7 @@ export KERAS_BACKEND := tensorflow
 export TF_CPP_MIN_LOG_LEVEL := 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format formal mutants verify widths firmware benchmark clean
+.PHONY: help setup demo test lint format formal mutants verify widths firmware peers benchmark clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
@@ -48,7 +48,15 @@ firmware: setup ## run the shipped network's C on an emulated Cortex-M4, report 
 	$(PYTHON) scripts/firmware.py --network $(firstword $(wildcard weights/*/network.npz)) \
 		--cases $(firstword $(wildcard golden/vectors/*/cases.npz))
 
-benchmark: setup ## measure all speeds, side by side with peers
+peers: work/peers/peers.lock ## install hls4ml and da4ml for the benchmark, apart from .venv
+
+work/peers/peers.lock: scripts/benchmarking/peers.lock | setup
+	rm -rf $(@D)
+	$(PYTHON) -m pip install -qq --disable-pip-version-check --require-hashes --only-binary :all: \
+		--no-deps --target $(@D) --requirement $<
+	cp $< $@
+
+benchmark: setup peers ## measure all speeds, side by side with peers
 	$(PYTHON) scripts/benchmark.py --growth --checkpoint $(firstword $(wildcard weights/*/ds_cnn_*.npz))
 
 clean: ## remove everything that was generated at run time, except .venv

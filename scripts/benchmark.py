@@ -1,10 +1,12 @@
 """Measure how fast everything is, side by side with peers, in one run.
 
 Two networks: the checkpoint's, and a DS-CNN of 12 labels in 8 bits, made by TensorFlow Lite's
-converter. The NumPy reference, the engine (compiled C, golden.c.engine), Keras and LiteRT (int8,
-XNNPACK, one thread, batches of several sizes) take turns round by round; LiteRT gets float weights
-of the same topology, converted. Then how cost grows with clips, channels and layers (--growth), and
-features, training steps and quant_test. Writes benchmark.json, speed.png and growth.png.
+converter. The NumPy reference, the engine (compiled C, golden.c.engine), Keras, LiteRT (int8,
+XNNPACK, one thread, batches of several sizes), and the emulations of hls4ml and da4ml (installed
+apart by `make peers`) take turns round by round; LiteRT gets float weights of the same topology,
+converted. A peer that cannot take part is listed with the error that it gave. Then how cost grows
+with clips, channels and layers (--growth), and features, training steps and quant_test. Writes
+benchmark.json, speed.png and growth.png.
 
 The last line is how many times as many inferences a second as LiteRT, at its better batch size,
 the engine does of the checkpoint's network on one thread: the median of all rounds.
@@ -21,10 +23,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -35,17 +37,22 @@ import scripts.console.quiet_tensorflow  # noqa: F401
 from golden import files
 from golden.comparison import Mismatch
 from golden.exports.evidence import PACKAGES, json_bytes, package_versions
-from golden.importers.tflite_file import parse_tflite
-from golden.importers.tflite_network import import_tflite
-from golden.network import FeatureSettings, IntegerNetwork
+from golden.network import FeatureSettings
 from quant_models.checkpoint import Checkpoint, load_checkpoint
 from quant_models.ds_cnn import DsCnn
 from quant_models.features import fingerprints
 from quant_models.training import Trainer
-from scripts.benchmarking.participants import of_integers, of_keras, of_litert
-from scripts.benchmarking.rounds import Participant, Speed, fastest, ratio, take_turns
+from scripts.benchmarking.growth import growth
+from scripts.benchmarking.rounds import Speed
+from scripts.benchmarking.side_by_side import (
+    Contest,
+    Counts,
+    PeerSettings,
+    SideBySide,
+    side_by_side,
+)
 from scripts.benchmarking.speed_figures import Curves, draw_growth, draw_speeds
-from scripts.benchmarking.topologies import ds_cnn, float_twin, int8_model
+from scripts.benchmarking.topologies import ds_cnn
 from scripts.console.command_line import Parser, run_command
 from scripts.console.progress import CONSOLE, progress_bar, say
 from scripts.runtimes.litert import PACKAGE
@@ -55,37 +62,35 @@ FEATURE_CLIPS = 2_048
 TRAINING_STEPS = 50
 TRAINING_BATCH = 100
 TEST_CLIPS = 2_240
-INPUTS = 4_096  # of the checkpoint's network
-INPUTS_12 = 512  # of the one with 12 labels
-REFERENCE_INPUTS = {INPUTS: 512, INPUTS_12: 32}  # it is slow
-GROWTH = {
-    "clips": (16, 64, 256, 1_024, 4_096),
-    "channels": (8, 16, 32, 64, 128),
-    "layers": (1, 2, 4, 8),
-}
-GROWTH_ROUNDS = 3
+COUNTS = Counts(fast=4_096, reference=512, peers=512)  # on the checkpoint's network
+COUNTS_12 = Counts(fast=512, reference=32, peers=4)  # on the one with 12 labels
 
 
 def main() -> None:
     flags = parse_flags()
     checkpoint = load_checkpoint(flags.checkpoint)
     rng = np.random.default_rng(0)
-    speeds = {
-        f"two-layer DS-CNN, {len(checkpoint.labels)} labels, 6 bits": of_checkpoint(
-            checkpoint, flags.runs
-        ),
-        "DS-CNN of 9 layers, 12 labels, 8 bits": of_converted(
-            ds_cnn(12, 4, 64), INPUTS_12, flags.runs, rng
-        ),
-    }
-    for network, found in speeds.items():
-        show_speeds(network, found)
-    growth = growth_of(checkpoint, rng) if flags.growth else {}
+    clips = np.resize(checkpoint.cases, (COUNTS.fast, *checkpoint.cases.shape[1:]))
+    small = Contest.of_floor_shifts(checkpoint.network(), clips)
+    large = Contest.of_keras(ds_cnn(12, 4, 64), COUNTS_12.fast, rng)
+    settings = PeerSettings(flags.peers_dir, flags.peer_seconds)
+    found = {}
+    for title, contest, counts in (
+        (f"two-layer DS-CNN, {len(checkpoint.labels)} labels, 6 bits", small, COUNTS),
+        ("DS-CNN of 9 layers, 12 labels, 8 bits", large, COUNTS_12),
+    ):
+        with progress_bar(title.partition(",")[0]) as progress:
+            found[title] = side_by_side(contest, counts, settings, flags.runs, progress)
+        show_speeds(title, found[title])
+    curves: dict[str, Curves] = {}
+    if flags.growth:
+        with progress_bar("growth") as progress:
+            curves = growth(small, rng, progress)
     rows = other_figures(flags, checkpoint, rng)
     show(rows, flags.runs)
-    write(flags, checkpoint, speeds, growth, rows)
-    (first, *_) = speeds.values()
-    say(f"engine/tflite ratio: {engine_ratio(first):.2f}")
+    write(flags, checkpoint, found, curves, rows)
+    (first, *_) = found.values()
+    say(f"engine/tflite ratio: {first.engine_ratio:.2f}")
 
 
 def parse_flags() -> argparse.Namespace:
@@ -97,116 +102,44 @@ def parse_flags() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=5, help="rounds that the median is taken of")
     parser.add_argument("--growth", action="store_true", help="also how cost grows with sizes")
     parser.add_argument(
+        "--peers_dir",
+        type=Path,
+        default=Path("work/peers"),
+        help="where `make peers` installed hls4ml and da4ml",
+    )
+    parser.add_argument(
+        "--peer_seconds", type=float, default=120.0, help="how long one may take until it is ready"
+    )
+    parser.add_argument(
         "--output_dir", type=Path, default=Path("work/benchmark"), help="where the results go"
     )
     flags = parser.parse_args()
     if flags.runs < 1:
         raise ValueError(f"runs: expected 1 or more, got {flags.runs}")
+    if not flags.peer_seconds > 0:
+        raise ValueError(f"peer_seconds: expected more than 0, got {flags.peer_seconds:g}")
     return flags
 
 
-# ---- Side by side ------------------------------------------------------------------------------
-
-
-def of_checkpoint(checkpoint: Checkpoint, runs: int) -> list[Speed]:
-    """Time all participants on the checkpoint's network and clips."""
-    network = checkpoint.network()
-    inputs = np.resize(checkpoint.cases, (INPUTS, *network.input_shape))
-    twin = float_twin(network)
-    real = inputs[..., np.newaxis].astype(np.float32)
-    content = int8_model(twin, real[:200])
-    peers = [of_keras(twin, real), *of_litert(content, inputs[..., np.newaxis])]
-    return timed(
-        "two layers", [*of_integers(network, inputs, REFERENCE_INPUTS[INPUTS]), *peers], runs
-    )
-
-
-def of_converted(model: Any, count: int, runs: int, rng: np.random.Generator) -> list[Speed]:
-    """Time all participants on a float Keras model that the converter brings to 8 bits."""
-    content, network = converted(model, rng)
-    inputs = random_int8(network, count, rng)
-    real = inputs.astype(np.float32)
-    peers = [of_keras(model, real), *of_litert(content, inputs)]
-    return timed(
-        "12 labels", [*of_integers(network, inputs, REFERENCE_INPUTS[count]), *peers], runs
-    )
-
-
-def converted(model: Any, rng: np.random.Generator) -> tuple[bytes, IntegerNetwork]:
-    shape = model.input_shape[1:]
-    content = int8_model(model, rng.normal(size=(50, *shape)).astype(np.float32))
-    return content, import_tflite(parse_tflite(content)).network
-
-
-def random_int8(
-    network: IntegerNetwork, count: int, rng: np.random.Generator
-) -> npt.NDArray[np.int8]:
-    return rng.integers(-128, 128, (count, *network.input_shape)).astype(np.int8)
-
-
-def timed(title: str, participants: list[Participant], runs: int) -> list[Speed]:
-    with progress_bar(title) as progress:
-        return take_turns(participants, runs, progress)
-
-
-def engine_ratio(speeds: Sequence[Speed]) -> float:
-    """Return the speed of the engine on one thread over that of LiteRT at its better batch size."""
-    (engine,) = (speed for speed in speeds if speed.name == "engine" and speed.threads == "1")
-    litert = fastest([speed for speed in speeds if speed.name.startswith("LiteRT")])
-    return ratio(engine, litert)
-
-
-def growth_of(checkpoint: Checkpoint, rng: np.random.Generator) -> dict[str, Curves]:
-    """Time reference, engine and LiteRT at growing sizes: clips, channels, layers."""
-    network = checkpoint.network()
-    clips = np.resize(checkpoint.cases, (GROWTH["clips"][-1], *network.input_shape))
-    twin = float_twin(network)
-    content = int8_model(twin, clips[:200, ..., np.newaxis].astype(np.float32))
-    found: dict[str, dict[str, list[tuple[int, Speed]]]] = {size: {} for size in GROWTH}
-    total = sum(map(len, GROWTH.values()))
-    with progress_bar("growth") as progress:
-        done = 0
-        for size, values in GROWTH.items():
-            for value in values:
-                if size == "clips":
-                    participants = compared(network, content, clips[:value])
-                else:
-                    blocks, channels = (1, value) if size == "channels" else (value, 32)
-                    small, grown = converted(ds_cnn(12, blocks, channels), rng)
-                    participants = compared(grown, small, random_int8(grown, 256, rng))
-                for speed in take_turns(participants, GROWTH_ROUNDS):
-                    found[size].setdefault(speed.name, []).append((value, speed))
-                done += 1
-                progress(done, total)
-    return found
-
-
-def compared(
-    network: IntegerNetwork, content: bytes, inputs: npt.NDArray[np.int8]
-) -> list[Participant]:
-    """Return reference, engine and LiteRT in batches of 16."""
-    shaped = inputs.reshape(len(inputs), *network.shapes["fingerprint"])
-    reference, engine, *_ = of_integers(network, inputs, min(len(inputs), 32))
-    return [reference, engine, *of_litert(content, shaped, (16,))]
-
-
-def show_speeds(network: str, speeds: Sequence[Speed]) -> None:
-    table = Table(title=f"inferences a second: {network}")
+def show_speeds(title: str, found: SideBySide) -> None:
+    table = Table(title=f"inferences a second: {title}")
     table.add_column("what")
     for column in ("threads", "median", "slowest", "fastest round"):
         table.add_column(column, justify="right")
-    for speed in speeds:
+    for speed in found.speeds:
         numbers = (f"{number:,.0f}" for number in (speed.median, *speed.spread))
         table.add_row(speed.name, speed.threads, *numbers)
     CONSOLE.print(table)
-    say(f"engine, one thread / LiteRT at its better batch size: {engine_ratio(speeds):.2f}")
+    for peer in found.peers:
+        say(peer.sentence)
+    say(f"engine, one thread / LiteRT at its better batch size: {found.engine_ratio:.2f}")
 
 
 def write(
     flags: argparse.Namespace,
     checkpoint: Checkpoint,
-    speeds: Mapping[str, Sequence[Speed]],
-    growth: Mapping[str, Curves],
+    found: Mapping[str, SideBySide],
+    curves: Mapping[str, Curves],
     rows: list[dict[str, object]],
 ) -> None:
     """Write everything that was measured, and where, and draw it."""
@@ -215,26 +148,29 @@ def write(
         "network_digest": checkpoint.network().digest,
         "rounds": flags.runs,
         "side_by_side": {
-            network: {
-                "speeds": [as_json(speed) for speed in found],
-                "engine_over_litert": engine_ratio(found),
+            title: {
+                "speeds": [as_json(speed) for speed in each.speeds],
+                "peers": [asdict(peer) for peer in each.peers],
+                "engine_over_litert": each.engine_ratio,
             }
-            for network, found in speeds.items()
+            for title, each in found.items()
         },
         "growth": {
             size: {
                 name: [{size: value, **as_json(speed)} for value, speed in points]
-                for name, points in curves.items()
+                for name, points in lines.items()
             }
-            for size, curves in growth.items()
+            for size, lines in curves.items()
         },
         "figures": rows,
     }
     files.write_bytes(flags.output_dir / "benchmark.json", json_bytes(content))
-    draw_speeds(speeds, flags.output_dir / "speed.png")
+    draw_speeds(
+        {title: each.speeds for title, each in found.items()}, flags.output_dir / "speed.png"
+    )
     names = ["benchmark.json", "speed.png"]
-    if growth:
-        draw_growth(growth, flags.output_dir / "growth.png")
+    if curves:
+        draw_growth(curves, flags.output_dir / "growth.png")
         names.append("growth.png")
     say(f"results in {flags.output_dir}: {', '.join(names)}")
 

@@ -29,15 +29,17 @@ from scripts.console.quiet_stderr import quiet_stderr
 def float_twin(network: IntegerNetwork) -> keras.Model:
     """Return a floor-shift network without its floors, in float: a shift scales the weights.
 
+    Layers have the names of nodes; a shift and ReLU are part of the layer before them.
+
     Raises ValueError for a node that floor-shift networks do not have.
     """
-    model = keras.Sequential([keras.Input(network.shapes[INPUT_NAME])])
+    model = keras.Sequential([keras.Input(network.shapes[INPUT_NAME], name=INPUT_NAME)])
     for node in network.nodes:
         match node:
             case ShiftRelu():
                 pass
             case GlobalMaxPool():
-                model.add(layers.GlobalMaxPooling2D(keepdims=True))
+                model.add(layers.GlobalMaxPooling2D(keepdims=True, name=node.name))
             case Convolution() | DepthwiseConvolution() | FullyConnected():
                 _add_weighted(model, node, network.consumer(node.name))
             case _:
@@ -73,7 +75,11 @@ def int8_model(model: keras.Model, examples: npt.NDArray[np.float32]) -> bytes:
 def _add_weighted(model: keras.Model, node: WeightedNode, reader: Node | None) -> None:
     """Add a layer with the weights of a node, and with the shift and ReLU that follow it."""
     follows = isinstance(reader, ShiftRelu)
-    common = {"activation": "relu" if follows else None, "use_bias": node.biases is not None}
+    common = {
+        "name": node.name,
+        "activation": "relu" if follows else None,
+        "use_bias": node.biases is not None,
+    }
     if isinstance(node, FullyConnected):
         model.add(layers.Flatten())
         layer = layers.Dense(len(node.weights), **common)

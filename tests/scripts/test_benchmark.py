@@ -8,6 +8,7 @@ import pytest
 
 from scripts import benchmark
 from scripts.benchmarking.rounds import Speed
+from scripts.benchmarking.side_by_side import SideBySide
 from scripts.console.command_line import run_command
 
 
@@ -19,7 +20,7 @@ def test_the_ratio_is_that_of_one_thread_to_the_better_batch_within_each_round()
         Speed("LiteRT, batch 1", "1", (9.0, 1.0, 1.0)),
         Speed("LiteRT, batch 16", "1", (5.0, 10.0, 10.0)),
     ]
-    assert benchmark.engine_ratio(speeds) == 3.0
+    assert SideBySide(speeds, []).engine_ratio == 3.0
 
 
 def test_machine_names_what_was_measured_with() -> None:
@@ -32,6 +33,7 @@ def test_machine_names_what_was_measured_with() -> None:
     ("flags", "message"),
     [
         (["--runs", "0"], "error: runs: expected 1 or more, got 0\n"),
+        (["--peer_seconds", "0"], "error: peer_seconds: expected more than 0, got 0\n"),
         ([], "error: none.npz: "),
     ],
 )
