@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from rich.table import Table
 
-import scripts.console.quiet_tensorflow  # noqa: F401
 from dataflow.ranges.intervals import magnitude_bound
 from golden import files
 from golden.comparison import Comparison
@@ -26,16 +26,17 @@ from golden.exports.export import export_network, write_export
 from golden.network import IntegerNetwork
 from quant_models.checkpoint import Checkpoint, load_checkpoint
 from quant_models.dataset import SpeechData, read_test_folder
-from quant_models.evaluation import Result, Verifier
 from quant_models.exactness import FLOAT32_EXACT, exactness_text
 from quant_models.feature_cache import Examples, FeatureCache
-from quant_models.plots import plot_confusion
 from quant_models.speech_commands import PARTITIONS
 from scripts.console.command_line import Parser, run_command
 from scripts.console.flags import add_data_flags, add_model_flags
 from scripts.console.places import network_name, vectors_folder, weights_folder
 from scripts.console.progress import CONSOLE, progress_bar, say
 from scripts.speech.default_data import prepare_default_data
+
+if TYPE_CHECKING:  # it loads TensorFlow
+    from quant_models.evaluation import Result, Verifier
 
 EXAMPLE = (
     "python quant_test.py --checkpoint work/DS_CNN/training/best/ds_cnn_9507.ckpt-24200 "
@@ -48,6 +49,10 @@ def main() -> None:
     checkpoint = load_checkpoint(flags.checkpoint)
     check_flags(flags, checkpoint)
     network = checkpoint.network()
+    import scripts.console.quiet_tensorflow  # noqa: F401
+    from quant_models.evaluation import Verifier
+    from quant_models.plots import plot_confusion
+
     bound = magnitude_bound(network)
     verifier = Verifier(checkpoint, bounded=bound < FLOAT32_EXACT)
     name = network_name(Path(checkpoint.name))

@@ -14,7 +14,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import scripts.console.quiet_tensorflow  # noqa: F401
 from golden.network import FeatureSettings
 from quant_models.augment import AugmentationSettings
 from quant_models.checkpoint import Checkpoint, load_checkpoint
@@ -30,10 +29,9 @@ from quant_models.model_size import (
     parse_layers,
     require_fit,
 )
-from quant_models.shift_rule import choose_shifts
 from quant_models.speech_commands import VALIDATION, labels_for
-from quant_models.training import TrainingSettings, train
 from quant_models.training_run import TrainingRun, choose_cases
+from quant_models.training_settings import TrainingSettings
 from scripts.console.command_line import Parser, comma_separated, run_command
 from scripts.console.flags import (
     add_data_flags,
@@ -67,6 +65,10 @@ def main() -> None:
         validation = data.evaluation_examples(VALIDATION)
         cases = choose_cases(data, settings.seed)
         examples = data.training_examples(flags.augmented_examples, settings.seed, progress)
+    import scripts.console.quiet_tensorflow  # noqa: F401
+    from quant_models.shift_rule import choose_shifts
+    from quant_models.training import train
+
     say(f"labels      {' '.join(data.labels)}")
     say(f"examples    {len(examples):,} for training, {len(validation):,} for validation")
     if size is None:

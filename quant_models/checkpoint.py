@@ -18,7 +18,7 @@ import numpy.typing as npt
 from golden import archive, files, reference
 from golden.network import FeatureSettings, IntegerNetwork
 from quant_models.data_settings import DataSettings, data_settings_from
-from quant_models.ds_cnn import Parameters, integer_network
+from quant_models.latent_parameters import Parameters, integer_network
 from quant_models.model_size import ModelSize, default_padding
 from quant_models.speech_commands import labels_for
 

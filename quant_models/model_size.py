@@ -14,6 +14,7 @@ from golden.network import FeatureSettings
 from golden.windows import Windows
 
 CONV_1 = "DS-CNN/conv_1/weights"
+MAX_POOL = "max_pool"
 FC1 = "DS-CNN/fc1/weights"
 FC1_BIASES = "DS-CNN/fc1/biases"
 

@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from golden import files
 
-if TYPE_CHECKING:  # it loads TensorFlow
-    from quant_models.training import Evaluation
+if TYPE_CHECKING:  # it imports this module
+    from quant_models.training_run import Evaluation
 
 
 def plot_curves(evaluations: Sequence[Evaluation], path: Path) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 from keras import ops
 
 from golden.integer_math import WEIGHT_MAX, WEIGHT_MIN
+from quant_models.latent_parameters import WEIGHT_STEPS
 
 Tensor = Any
-WEIGHT_STEPS = 32  # a latent weight of 1.0 stands for the integer 32
 
 
 def quantise_weights(latent: Tensor) -> Tensor:

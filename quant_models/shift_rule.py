@@ -19,7 +19,8 @@ import numpy.typing as npt
 from golden import reference
 from golden.network import INPUT_NAME, FeatureSettings, IntegerNetwork
 from golden.nodes import ShiftRelu
-from quant_models.ds_cnn import DsCnn, integer_network
+from quant_models.ds_cnn import DsCnn
+from quant_models.latent_parameters import integer_network
 from quant_models.model_size import HIGHEST_SHIFT, Layer, ModelSize
 
 FINGERPRINTS = 256  # training examples that the ranges are observed on, the first ones

@@ -8,7 +8,6 @@ like any others.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 
 import keras
@@ -19,86 +18,16 @@ from keras import ops
 
 from golden import reference
 from golden.network import FeatureSettings, IntegerNetwork
-from quant_models.ds_cnn import DsCnn, Parameters, integer_network
+from quant_models.ds_cnn import DsCnn
 from quant_models.feature_cache import Examples
+from quant_models.latent_parameters import Parameters, integer_network
 from quant_models.model_size import ModelSize
+from quant_models.training_run import Evaluation, TrainingState
+from quant_models.training_settings import TrainingSettings
 
 _BLOCK_STEPS = 50  # steps that run without coming back to Python
 _LOGIT_SCALE = 2.0**-6  # of the integer logits, for the loss alone: only their order is deployed
 _EVALUATION_BATCH = 256
-_HIGHEST_SEED = 2**32 - 1  # what NumPy's global generator takes
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """How long, how fast and how regularised.
-
-    `learning_rates[i]` holds for `steps[i]` steps of Adam. `averaging` is the share of the old
-    average that one step keeps, 0 switches averaging off.
-    """
-
-    learning_rates: tuple[float, ...] = (0.001, 0.003, 0.0015, 0.0006, 0.00015)
-    steps: tuple[int, ...] = (500, 12_000, 7_500, 4_500, 3_000)
-    batch_size: int = 100
-    eval_step_interval: int = 500
-    label_smoothing: float = 0.0
-    averaging: float = 0.998
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if len(self.learning_rates) != len(self.steps) or not self.steps:
-            raise ValueError(
-                "learning_rate and how_many_training_steps: expected lists of equal length, "
-                f"got {len(self.learning_rates)} and {len(self.steps)}"
-            )
-        if min(self.steps) < 1 or min(self.learning_rates) <= 0:
-            raise ValueError(
-                "learning_rate and how_many_training_steps: expected values above 0, "
-                f"got {min(self.learning_rates)} and {min(self.steps)}"
-            )
-        if not np.isfinite(self.learning_rates).all():
-            wrong = next(rate for rate in self.learning_rates if not np.isfinite(rate))
-            raise ValueError(f"learning_rate: expected finite numbers, got {wrong}")
-        if not 0 <= self.seed <= _HIGHEST_SEED:
-            raise ValueError(f"seed: expected 0..{_HIGHEST_SEED}, got {self.seed}")
-        for name in ("batch_size", "eval_step_interval"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: expected 1 or more, got {getattr(self, name)}")
-        for name in ("averaging", "label_smoothing"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(
-                    f"{name}: expected 0 or more and below 1, got {getattr(self, name)}"
-                )
-
-    @property
-    def total_steps(self) -> int:
-        return sum(self.steps)
-
-    def learning_rate_at(self, step: int) -> float:
-        """Learning rate of step `step`, counted from 0."""
-        for rate, end in zip(self.learning_rates, accumulate(self.steps), strict=True):
-            if step < end:
-                return rate
-        raise ValueError(f"step: expected 0..{self.total_steps - 1}, got {step}")
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """One point of the training curves; accuracies are 0..1 by the integer reference."""
-
-    step: int
-    learning_rate: float
-    loss: float
-    training_accuracy: float
-    validation_accuracy: float
-
-
-@dataclass(frozen=True)
-class TrainingState:
-    """What `train` yields after each interval: the figures, and the weights that they belong to."""
-
-    evaluation: Evaluation
-    parameters: Parameters
 
 
 class Trainer:

@@ -7,6 +7,7 @@ import dataclasses
 import io
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,30 @@ from quant_models.checkpoint import Checkpoint
 from quant_models.data_settings import DataSettings
 from quant_models.dataset import SpeechData
 from quant_models.feature_cache import Examples
+from quant_models.latent_parameters import Parameters
 from quant_models.model_size import ModelSize
-from quant_models.plots import plot_curves
 from quant_models.speech_commands import TRAINING, VALIDATION, labels_for
-from quant_models.training import Evaluation, TrainingState
 
 CASES = 1_024  # fingerprints that a checkpoint carries
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One point of the training curves; accuracies are 0..1 by the integer reference."""
+
+    step: int
+    learning_rate: float
+    loss: float
+    training_accuracy: float
+    validation_accuracy: float
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """What training yields after each interval: figures, and the weights that they belong to."""
+
+    evaluation: Evaluation
+    parameters: Parameters
 
 
 class TrainingRun:
@@ -83,6 +102,8 @@ class TrainingRun:
 
     def draw_curves(self) -> Path:
         """Draw the curves as PNG and return the path."""
+        from quant_models.plots import plot_curves
+
         path = self.train_dir / "curves.png"
         plot_curves(self.evaluations, path)
         return path

@@ -17,7 +17,6 @@ from pathlib import Path
 
 from rich.table import Table
 
-import scripts.console.quiet_tensorflow  # noqa: F401
 from dataflow.proof.range_store import choose_ranges
 from dataflow.ranges.intervals import Ranges
 from dataflow.widths.shrinking import (
@@ -30,8 +29,8 @@ from golden import reference
 from golden.network import IntegerNetwork
 from quant_models.checkpoint import Checkpoint, load_checkpoint
 from quant_models.dataset import SpeechData
-from quant_models.ds_cnn import model_of
 from quant_models.feature_cache import Examples, FeatureCache
+from quant_models.latent_parameters import model_of
 from quant_models.speech_commands import VALIDATION
 from scripts.console.command_line import Parser, run_command
 from scripts.console.flags import DEFAULT_CACHE_DIR

@@ -17,12 +17,12 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from rich.table import Table
 
-import scripts.console.quiet_tensorflow  # noqa: F401
 from dataflow.hardware.accelerator import SMALL, Accelerator, accelerator_of
 from dataflow.hardware.build_folder import accelerator_files, write_accelerator
 from dataflow.proof.proven_ranges import ProvenRanges
@@ -37,7 +37,6 @@ from golden.exports.ties import FILE_NAME as TIES_FILE
 from golden.exports.ties import count_text, ties_of
 from golden.network import IntegerNetwork
 from quant_models.checkpoint import Checkpoint, load_checkpoint
-from quant_models.evaluation import Verifier
 from quant_models.exactness import FLOAT32_EXACT, exactness_text
 from scripts.console.command_line import Parser, comma_separated, run_command
 from scripts.console.flags import add_widths_flag
@@ -50,6 +49,9 @@ from scripts.simulation.witness_replay import print_accumulators, replay
 from scripts.synthesis import ice40, netlist_simulation
 from scripts.synthesis.netlist_simulation import NetlistSimulator
 from scripts.synthesis.yosys import tool_versions, top_design
+
+if TYPE_CHECKING:  # it loads TensorFlow
+    from quant_models.evaluation import Verifier
 
 EXAMPLE = "scripts/verify.py weights/NAME/NAME.npz"
 TOOLS = ("cc", "iverilog", "verilator", "yosys")
@@ -253,6 +255,9 @@ def _parse() -> argparse.Namespace:
 
 
 def _subject(flags: argparse.Namespace, checkpoint: Checkpoint, ties: Fingerprints) -> Subject:
+    import scripts.console.quiet_tensorflow  # noqa: F401
+    from quant_models.evaluation import Verifier
+
     network = checkpoint.network()
     stored = find_proven_ranges(flags.checkpoint, network)
     folder = Path("work/verification") / network_name(Path(checkpoint.name))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from golden.network import FeatureSettings
 from quant_models.checkpoint import Checkpoint
 from quant_models.data_settings import DataSettings
-from quant_models.ds_cnn import Parameters
+from quant_models.latent_parameters import Parameters
 from quant_models.model_size import FC1_BIASES, ModelSize
 from quant_models.speech_commands import labels_for
 from tests.networks import random_fingerprints

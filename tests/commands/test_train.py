@@ -388,7 +388,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_training(
     def never(*arguments: object) -> None:
         raise AssertionError("trained although nothing can be written")
 
-    monkeypatch.setattr(train, "train", never)
+    monkeypatch.setattr("quant_models.training.train", never)
     (tmp_path / "file").write_text("in the way")
     for folder in (tmp_path / "file" / "run", Path("/proc/run")):
         found = refused(

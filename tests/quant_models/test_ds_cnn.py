@@ -21,8 +21,9 @@ from golden.comparison import compare
 from golden.network import INPUT_NAME, FeatureSettings, IntegerNetwork
 from golden.nodes import FullyConnected, ShiftRelu
 from golden.windows import Windows
-from quant_models.ds_cnn import DsCnn, Parameters, integer_network, model_of
+from quant_models.ds_cnn import DsCnn
 from quant_models.exactness import FLOAT32_EXACT, check_sums
+from quant_models.latent_parameters import Parameters, integer_network, model_of
 from quant_models.model_size import (
     CONV_1,
     DEFAULT_MODEL_SIZE_INFO,
@@ -252,6 +253,15 @@ def test_a_map_one_coefficient_wide_agrees(
     parameters = random_parameters(0, size, 4)
     network = integer_network(size, parameters, LABELS, features_for((6, width)))
     assert_layers_agree(size, parameters, network, random_fingerprints(0, 4, (6, width)))
+
+
+@pytest.mark.parametrize("stride", [(1, 2), (2, 1), (2, 2), (3, 4)])
+@pytest.mark.parametrize("width", [3, 4, 5, 8])
+def test_a_kernel_of_one_by_one_with_a_stride_agrees(width: int, stride: tuple[int, int]) -> None:
+    size = ModelSize.parse((1, 2, 1, 1, *stride), (2,))
+    parameters = random_parameters(0, size, 4)
+    network = integer_network(size, parameters, LABELS, features_for((4, width)))
+    assert_layers_agree(size, parameters, network, random_fingerprints(0, 4, (4, width)))
 
 
 STRIDED_GRADIENT = """

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from quant_models.plots import plot_confusion, plot_curves, plot_memory
-from quant_models.training import Evaluation
+from quant_models.training_run import Evaluation
 
 EVALUATIONS = [
     Evaluation(500, 0.001, 1.2, 0.5, 0.4),

@@ -13,7 +13,8 @@ from golden import reference
 from golden.network import FeatureSettings, IntegerNetwork
 from golden.nodes import ShiftRelu
 from quant_models.checkpoint import load_checkpoint
-from quant_models.ds_cnn import DsCnn, integer_network
+from quant_models.ds_cnn import DsCnn
+from quant_models.latent_parameters import integer_network
 from quant_models.model_size import DEFAULT_MODEL_SIZE_INFO, ModelSize, parse_layers
 from quant_models.shift_rule import (
     ACTIVATION_BITS,

@@ -16,19 +16,20 @@ from hypothesis import strategies as st
 
 from golden import reference
 from golden.network import FeatureSettings
-from quant_models.ds_cnn import DsCnn, Parameters, integer_network
+from quant_models.ds_cnn import DsCnn
 from quant_models.feature_cache import Examples
+from quant_models.latent_parameters import Parameters, integer_network
 from quant_models.model_size import ModelSize
 from quant_models.training import (
     Trainer,
-    TrainingSettings,
-    TrainingState,
     _batches,
     _blocks,
     accuracy,
     predictions,
     train,
 )
+from quant_models.training_run import TrainingState
+from quant_models.training_settings import TrainingSettings
 from tests.checkpoints import SMALL, random_parameters
 from tests.networks import LABELS, random_fingerprints
 

@@ -15,8 +15,14 @@ from quant_models.data_settings import DataSettings
 from quant_models.dataset import SpeechData
 from quant_models.feature_cache import Examples, FeatureCache
 from quant_models.model_size import ModelSize
-from quant_models.training import Evaluation, TrainingState
-from quant_models.training_run import CASES, TrainingRun, choose_cases, taking_turns
+from quant_models.training_run import (
+    CASES,
+    Evaluation,
+    TrainingRun,
+    TrainingState,
+    choose_cases,
+    taking_turns,
+)
 from tests.checkpoints import SMALL, random_parameters
 from tests.networks import random_fingerprints
 from tests.speech_folder import make_speech_folder
