@@ -1,7 +1,8 @@
 """What signals really do on data: smallest and largest value and a histogram, in constant memory.
 
-Batches of fingerprints pass through the reference one after another; what is kept does not grow
-with their number. Every product and every partial sum is looked at, not only a layer's result.
+Batches of fingerprints pass through the reference, or the engine where they are many, one after
+another; what is kept does not grow with their number. Every product and every partial sum is looked
+at, not only a layer's result.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from dataflow.ranges.intervals import ChannelRange, Ranges, constant_ranges, constants
 from dataflow.ranges.signals import batch_clips, signal_values
 from golden import reference
+from golden.c.engine import Engine, engine_for
 from golden.network import IntegerNetwork
 from golden.reference import Integers
 
@@ -72,8 +74,9 @@ class Observer:
         ValueError where a signal leaves the bounds (they were made for a narrower input range).
         """
         reference.check_fingerprints(self._network, fingerprints)
+        engine = engine_for(self._network, len(fingerprints))
         for start in range(0, len(fingerprints), self._batch_clips):
-            self._watch(fingerprints[start : start + self._batch_clips])
+            self._watch(fingerprints[start : start + self._batch_clips], engine)
         self._clips += len(fingerprints)
 
     def result(self) -> Observation:
@@ -89,14 +92,14 @@ class Observer:
             histograms | constant_histograms(self._network),
         )
 
-    def _watch(self, fingerprints: npt.NDArray[Any]) -> None:
+    def _watch(self, fingerprints: npt.NDArray[Any], engine: Engine) -> None:
         centred = fingerprints.astype(np.int64) - self._network.input_format.zero_point
         if centred.ndim > 2:
             centred = np.moveaxis(centred, 2, -1)  # coefficients last
         centred = centred.reshape(-1, self._input_low.size)
         np.minimum(self._input_low, centred.min(axis=0), out=self._input_low)
         np.maximum(self._input_high, centred.max(axis=0), out=self._input_high)
-        for signal in signal_values(self._network, fingerprints):
+        for signal in signal_values(self._network, fingerprints, engine):
             values = signal.values
             self._tallies[signal.name].add(values.reshape(-1, values.shape[-1]))
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from dataflow.ranges.accumulation import SummingPool, each_tap, initial_sum, tap_weights
 from dataflow.ranges.intervals import part_name
-from golden import reference
+from golden.c.engine import Engine, ReferenceEngine
 from golden.network import INPUT_NAME, IntegerNetwork
 from golden.nodes import Node, Requantise, WeightedNode
 from golden.reference import Integers
@@ -37,14 +37,15 @@ def batch_clips(network: IntegerNetwork) -> int:
 
 
 def signal_values(
-    network: IntegerNetwork, fingerprints: npt.NDArray[Any]
+    network: IntegerNetwork, fingerprints: npt.NDArray[Any], engine: Engine | None = None
 ) -> Iterator[SignalValues]:
     """Yield the values of every signal that depends on the input, node by node, tap by tap.
 
     `fingerprints` are integers `(N, *network.input_shape)` that the network's input format allows;
-    ValueError or TypeError as the reference raises it.
+    ValueError or TypeError as the reference raises it. The layers are the reference's, or those of
+    the engine that is given.
     """
-    layers = dict(reference.run(network, fingerprints).layers)
+    layers = dict((engine or ReferenceEngine(network)).run(fingerprints).layers)
     clips = len(fingerprints)
     layers[INPUT_NAME] = layers[INPUT_NAME].reshape(clips, *network.shapes[INPUT_NAME])
     for name, values in layers.items():

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dataflow.hardware.accelerator_schedule import predict
+from golden.c.engine import Engine, engine_for
 from golden.comparison import Comparison, Mismatch
 from scripts.console.progress import Bar
 from scripts.simulation.accelerator_simulation import Simulator
@@ -49,10 +50,11 @@ def compare(
     Returns what was compared, and the first divergence, whose clip counts from the first one.
     """
     simulated = Simulated(Comparison(0, {}), frozenset(), frozenset())
+    engine = engine_for(simulator.accelerator.network, len(fingerprints))
 
     def chunk(start: int) -> tuple[int, Simulated, Divergence | None]:
         part = fingerprints[start : start + CHUNK_CLIPS]
-        return start, *compare_chunk(simulator, part, **options)
+        return start, *compare_chunk(simulator, part, engine, **options)
 
     with ThreadPoolExecutor(WORKERS) as pool:
         results = pool.map(chunk, range(0, len(fingerprints), CHUNK_CLIPS))
@@ -67,11 +69,14 @@ def compare(
 
 
 def compare_chunk(
-    simulator: Simulator, fingerprints: npt.NDArray[np.int8], **options: int
+    simulator: Simulator,
+    fingerprints: npt.NDArray[np.int8],
+    engine: Engine | None = None,
+    **options: int,
 ) -> tuple[Simulated, Divergence | None]:
-    """Simulate clips in one run and compare every stream."""
+    """Simulate clips in one run and compare every stream with the reference, or with an engine."""
     recording = simulator.run(fingerprints, **options)
-    every = expected_streams(simulator.accelerator, fingerprints)
+    every = expected_streams(simulator.accelerator, fingerprints, engine)
     expected = {stream: every[stream] for stream in simulator.streams}
     divergence = first_divergence(simulator.accelerator, expected, recording)
     answers = recording.cycles["last"]

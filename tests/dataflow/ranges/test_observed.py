@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from dataflow.ranges.observed import (
     observe,
 )
 from dataflow.ranges.signals import batch_clips
+from golden.c import engine
 from golden.network import INPUT_NAME, InputFormat, IntegerNetwork
 from golden.nodes import FullyConnected, GlobalSumPool, Reshape
 from tests.graphs import graphs_with_inputs
@@ -108,6 +110,23 @@ def test_batches_of_any_size_show_the_same() -> None:
         assert parts.ranges[name].low.tolist() == values.low.tolist(), name
         assert parts.ranges[name].high.tolist() == values.high.tolist(), name
         assert counted(parts.histograms[name]) == counted(whole.histograms[name]), name
+
+
+def test_where_clips_are_many_the_engine_shows_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = small_network()
+    bounds = interval_bounds(network)
+    fingerprints = random_fingerprints(5, 70, network.input_shape)
+    by_reference = observe(network, bounds, [fingerprints])
+    monkeypatch.setattr(engine, "CACHE", tmp_path)
+    monkeypatch.setattr(engine, "_WORTH_COMPILING", 0)
+    by_engine = observe(network, bounds, [fingerprints])
+    assert list(tmp_path.glob("*.so"))
+    for name, values in by_reference.ranges.items():
+        assert by_engine.ranges[name].low.tolist() == values.low.tolist(), name
+        assert by_engine.ranges[name].high.tolist() == values.high.tolist(), name
+        assert counted(by_engine.histograms[name]) == counted(by_reference.histograms[name]), name
 
 
 def test_a_result_does_not_change_when_more_is_observed() -> None:

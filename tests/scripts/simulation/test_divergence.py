@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from dataflow.hardware.accelerator_schedule import predict
+from golden.c.engine import CompiledEngine
 from scripts.simulation.accelerator_simulation import UNKNOWN, Recording
 from scripts.simulation.divergence import expected_streams, first_divergence, minimise
 from tests.accelerators import small_accelerator
@@ -30,6 +33,14 @@ def found(wrong: Recording) -> str:
 
 def test_right_recording_has_no_divergence() -> None:
     assert first_divergence(ACCELERATOR, EXPECTED, recording()) is None
+
+
+def test_where_clips_are_many_the_engine_expects_the_same(tmp_path: Path) -> None:
+    engine = CompiledEngine(ACCELERATOR.network, cache=tmp_path)
+    expected = expected_streams(ACCELERATOR, FINGERPRINTS, engine)
+    assert expected.keys() == EXPECTED.keys()
+    for stream, values in EXPECTED.items():
+        np.testing.assert_array_equal(expected[stream], values, strict=True)
 
 
 def test_wrong_value_is_named_by_clip_layer_place_and_cycle() -> None:
