@@ -12,6 +12,7 @@ them (golden.c.engine); without a compiler the NumPy reference does.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,12 +56,15 @@ def main() -> None:
 
     bound = magnitude_bound(network)
     verifier = Verifier(checkpoint, bounded=bound < FLOAT32_EXACT)
-    name = network_name(Path(checkpoint.name))
+    name = network_name(flags.checkpoint)
     weights_dir = flags.output_dir or weights_folder(name)
     vectors_dir = flags.vectors_dir or vectors_folder(name)
     evaluation_dir = flags.evaluation_dir or Path("work/evaluation") / name
     say(f"network     {network.digest}")
-    comparison = export(checkpoint, verifier, weights_dir, vectors_dir)
+    stored = {f"{name}.npz": checkpoint.to_bytes()}
+    comparison = export(
+        checkpoint, verifier, stored, weights_dir, vectors_dir, overwrite=flags.overwrite
+    )
     say(f"export      {weights_dir}, {vectors_dir}")
     compared = [comparison]
     results = []
@@ -95,6 +99,7 @@ def parse_flags() -> argparse.Namespace:
     )
     add("--output_dir", type=Path, help="folder of the export (default: weights/<name>)")
     add("--vectors_dir", type=Path, help="folder of the vectors (default: golden/vectors/<name>)")
+    add("--overwrite", action="store_true", help="replace an export of another network there")
     add(
         "--evaluation_dir", type=Path, help="folder of accuracies (default: work/evaluation/<name>)"
     )
@@ -129,19 +134,34 @@ def as_flag(value: object) -> str:
 
 
 def export(
-    checkpoint: Checkpoint, verifier: Verifier, weights_dir: Path, vectors_dir: Path
+    checkpoint: Checkpoint,
+    verifier: Verifier,
+    stored: Mapping[str, bytes],
+    weights_dir: Path,
+    vectors_dir: Path,
+    *,
+    overwrite: bool = False,
 ) -> Comparison:
-    """Compare Keras and reference on the checkpoint's own clips, then write the whole export."""
+    """Compare Keras and reference on the checkpoint's own clips, then write the whole export.
+
+    `stored` is the checkpoint by the name of its file.
+    """
     comparison, _ = verifier.compare_all(checkpoint.cases)
     exported = export_network(verifier.network, checkpoint.cases, checkpoint.case_labels)
-    stored = {checkpoint.name: checkpoint.to_bytes()}
     evidence = evidence_bytes(
         exported.network_digest,
         {**exported.artefacts, **{f"weights/{name}": data for name, data in stored.items()}},
         [Rung("golden.reference", "Keras forward pass", comparison)],
         package_versions(PACKAGES),
     )
-    write_export(exported, weights_dir, vectors_dir, {**stored, "evidence.json": evidence})
+    write_export(
+        exported,
+        weights_dir,
+        vectors_dir,
+        {"evidence.json": evidence},
+        stored,
+        overwrite=overwrite,
+    )
     return comparison
 
 

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 
@@ -34,6 +35,35 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, content: str) -> None:
     """Write `content` as UTF-8 with newline line ends, whole or not at all."""
     write_bytes(path, content.encode())
+
+
+def numbered(path: Path) -> Iterator[Path]:
+    """Yield the path, then names like it for what is not to replace it: `name-2.ext` and on.
+
+    >>> names = numbered(Path("best/curves.csv"))
+    >>> next(names).name, next(names).name, next(names).name
+    ('curves.csv', 'curves-2.csv', 'curves-3.csv')
+    """
+    yield path
+    for number in count(2):
+        yield path.with_name(f"{path.stem}-{number}{path.suffix}")
+
+
+def write_new(path: Path, content: bytes) -> tuple[Path, bool]:
+    """Write `content` under the first of `numbered` names that nothing has; replace nothing.
+
+    Returns where the content is, and whether it was written: a file of such a name that holds it
+    already is left as it is.
+
+    Raises OSError as the file system reports it.
+    """
+    for place in numbered(path):
+        if not os.path.lexists(place):
+            write_bytes(place, content)
+            return place, True
+        if place.is_file() and place.read_bytes() == content:
+            break
+    return place, False
 
 
 def write_together(contents: Mapping[Path, bytes]) -> None:

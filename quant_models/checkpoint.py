@@ -62,9 +62,11 @@ class Checkpoint:
         return archive.archive_bytes(KIND, self._description(), self._arrays())
 
     def save(self, folder: Path) -> Path:
-        """Write the checkpoint under its own name, whole or not at all, and return its path."""
-        path = folder / self.name
-        files.write_bytes(path, self.to_bytes())
+        """Write the checkpoint, whole or not at all, and return its path.
+
+        It gets its own name, or where another file has that, one like it: `files.write_new`.
+        """
+        path, _ = files.write_new(folder / self.name, self.to_bytes())
         return path
 
     def _description(self) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""A training run on disk: the best checkpoint so far and the curves, whole at any moment."""
+"""A training run on disk: the best checkpoint so far and the curves, whole at any moment.
+
+What was there before, of another run, stays: names that are taken get a number behind them.
+"""
 
 from __future__ import annotations
 
@@ -70,6 +73,12 @@ class TrainingRun:
         self.evaluations: list[Evaluation] = []
         self.best: Checkpoint | None = None
         self.best_path: Path | None = None
+        self._best_is_ours = False
+        self._curves = next(
+            path
+            for path in files.numbered(train_dir / "curves.csv")
+            if not (path.exists() or path.with_suffix(".png").exists())
+        )
         self._size = size
         self._features = features
         self._data = data
@@ -79,7 +88,7 @@ class TrainingRun:
     def record(self, state: TrainingState) -> Checkpoint:
         """Add a point to the curves, keep the checkpoint if it is the best; return the best."""
         self.evaluations.append(state.evaluation)
-        files.write_text(self.train_dir / "curves.csv", curves_csv(self.evaluations))
+        files.write_text(self._curves, curves_csv(self.evaluations))
         reached = state.evaluation.validation_accuracy
         if self.best is not None and reached <= self.best.accuracy:
             return self.best
@@ -95,7 +104,9 @@ class TrainingRun:
             case_labels=self._cases.label_indices,
             training=self._training,
         )
-        previous, self.best_path = self.best_path, self.best.save(self.train_dir / "best")
+        previous = self.best_path if self._best_is_ours else None
+        place = self.train_dir / "best" / self.best.name
+        self.best_path, self._best_is_ours = files.write_new(place, self.best.to_bytes())
         if previous is not None and previous != self.best_path:
             previous.unlink(missing_ok=True)
         return self.best
@@ -104,7 +115,7 @@ class TrainingRun:
         """Draw the curves as PNG and return the path."""
         from quant_models.plots import plot_curves
 
-        path = self.train_dir / "curves.png"
+        path = self._curves.with_suffix(".png")
         plot_curves(self.evaluations, path)
         return path
 

@@ -55,7 +55,9 @@ def main() -> None:
     describe(flags.model, imported)
     inputs = chosen_inputs(flags, network)
     rungs, packages = compared(imported, inputs)
-    export(network, inputs, rungs, packages, flags.output_dir, vectors_dir)
+    export(
+        network, inputs, rungs, packages, flags.output_dir, vectors_dir, overwrite=flags.overwrite
+    )
     say(f"export      {flags.output_dir}, {vectors_dir}")
 
 
@@ -65,6 +67,7 @@ def parse_flags() -> argparse.Namespace:
     add("model", type=Path, help="int8 model, a .tflite file")
     add("--output_dir", type=Path, required=True, help="folder of the export")
     add("--vectors_dir", type=Path, help="folder of the vectors (default: vectors in OUTPUT_DIR)")
+    add("--overwrite", action="store_true", help="replace an export of another network there")
     add("--rounding", choices=ROUNDING_RULES, default="tflm", help="whose arithmetic to take over")
     add(
         "--labels",
@@ -129,6 +132,8 @@ def export(
     packages: list[str],
     output_dir: Path,
     vectors_dir: Path,
+    *,
+    overwrite: bool,
 ) -> None:
     """Write everything together: the network, its vectors, its widths and what was compared."""
     answers = reference.run(network, inputs).label_indices
@@ -138,7 +143,8 @@ def export(
         exported.network_digest, exported.artefacts, rungs, package_versions(packages)
     )
     widths = width_files(report(network))
-    write_export(exported, output_dir, vectors_dir, {**widths, "evidence.json": evidence})
+    extra = {**widths, "evidence.json": evidence}
+    write_export(exported, output_dir, vectors_dir, extra, overwrite=overwrite)
 
 
 if __name__ == "__main__":

@@ -205,7 +205,7 @@ def main() -> None:
     """Parse, climb the ladder, write the evidence."""
     flags = _parse()
     checkpoint = load_checkpoint(flags.checkpoint)
-    vectors = flags.vectors_dir or vectors_folder(network_name(Path(checkpoint.name)))
+    vectors = flags.vectors_dir or vectors_folder(network_name(flags.checkpoint))
     network = checkpoint.network()
     accelerators, hardware = _hardware(flags, network)
     say(f"network {network.digest}")
@@ -260,7 +260,7 @@ def _subject(flags: argparse.Namespace, checkpoint: Checkpoint, ties: Fingerprin
 
     network = checkpoint.network()
     stored = find_proven_ranges(flags.checkpoint, network)
-    folder = Path("work/verification") / network_name(Path(checkpoint.name))
+    folder = Path("work/verification") / network_name(flags.checkpoint)
     return Subject(
         checkpoint=checkpoint,
         verifier=Verifier(checkpoint, bounded=magnitude_bound(network) < FLOAT32_EXACT),

@@ -86,7 +86,9 @@ def test_exporting_again_gives_the_same_bytes(
     assert evidence["versions"].keys() == {"keras", "numpy", "python", "tensorflow-cpu"}
     monkeypatch.setattr(quant_test, "package_versions", lambda _: evidence["versions"])
     checkpoint = load_checkpoint(REPOSITORY / "weights" / name / f"{name}.npz")
-    quant_test.export(checkpoint, Verifier(checkpoint), tmp_path / "weights", tmp_path / "vectors")
+    stored = {f"{name}.npz": checkpoint.to_bytes()}
+    folders = tmp_path / "weights", tmp_path / "vectors"
+    quant_test.export(checkpoint, Verifier(checkpoint), stored, *folders)
     for made, shipped in (("weights", REPOSITORY / "weights" / name), ("vectors", VECTORS / name)):
         files = {path.name for path in (tmp_path / made).iterdir()}
         assert {path.name for path in shipped.iterdir()} == files | FROM_BITWIDTHS[made]

@@ -91,22 +91,30 @@ def write_export(
     weights_folder: Path,
     vectors_folder: Path,
     extra_weights: Mapping[str, bytes] | None = None,
+    sources: Mapping[str, bytes] | None = None,
+    *,
+    overwrite: bool = False,
 ) -> None:
     """Write an export and its manifest; on any failure both folders keep what they had.
 
-    `extra_weights` (the checkpoint, `evidence.json`) go beside the weights and into the manifest.
+    `extra_weights` (widths, `evidence.json`) and `sources`, from which the network was made (the
+    checkpoint), go beside the weights and into the manifest. Files of an earlier export of the same
+    network are replaced, but for sources; others only with `overwrite`.
 
-    Raises OSError as the file system reports it.
+    Raises ValueError for a file that may not be replaced, OSError as the file system reports it.
     """
-    weights = {**export.weights, **(extra_weights or {})}
-    manifest = _manifest(export.network_digest, weights, export.vectors)
-    files.write_together(
-        {
-            **{weights_folder / name: content for name, content in weights.items()},
-            **{vectors_folder / name: content for name, content in export.vectors.items()},
-            weights_folder / MANIFEST: manifest,
-        }
-    )
+    weights = {**export.weights, **(extra_weights or {}), **(sources or {})}
+    manifest = weights_folder / MANIFEST
+    contents = {
+        **{weights_folder / name: content for name, content in weights.items()},
+        **{vectors_folder / name: content for name, content in export.vectors.items()},
+        manifest: _manifest(export.network_digest, weights, export.vectors),
+    }
+    if not overwrite:
+        ours = _files_of(export.network_digest, weights_folder, vectors_folder)
+        ours -= {weights_folder / name for name in sources or {}}
+        _expect_replaceable(contents, ours, export.network_digest)
+    files.write_together(contents)
 
 
 def check_export(weights_folder: Path, vectors_folder: Path) -> str:
@@ -115,25 +123,51 @@ def check_export(weights_folder: Path, vectors_folder: Path) -> str:
     Raises OSError for a missing file and ValueError for one whose content is another.
     """
     path = weights_folder / MANIFEST
-    try:
-        manifest = json.loads(files.read_text(path))
-        digest, groups = str(manifest["network_digest"]), manifest["files"]
-        entries = [
-            (folder / name, str(entry["sha256"]))
-            for group, folder in (("weights", weights_folder), ("vectors", vectors_folder))
-            for name, entry in groups[group].items()
-        ]
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{path}: expected a manifest, found a truncated or foreign file"
-        ) from error
-    for file, expected in entries:
+    digest, entries = _read_manifest(weights_folder, vectors_folder)
+    for file, expected in entries.items():
         found = sha256(file.read_bytes())
         if found != expected:
             raise ValueError(
                 f"{file}: digest does not match, {path} has {expected}, content has {found}"
             )
     return digest
+
+
+def _read_manifest(weights_folder: Path, vectors_folder: Path) -> tuple[str, dict[Path, str]]:
+    """Return the network digest of an export, and the digest of each of its files."""
+    path = weights_folder / MANIFEST
+    try:
+        manifest = json.loads(files.read_text(path))
+        groups = manifest["files"]
+        entries = {
+            folder / name: str(entry["sha256"])
+            for group, folder in (("weights", weights_folder), ("vectors", vectors_folder))
+            for name, entry in groups[group].items()
+        }
+        return str(manifest["network_digest"]), entries
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path}: expected a manifest, found a truncated or foreign file"
+        ) from error
+
+
+def _files_of(digest: str, weights_folder: Path, vectors_folder: Path) -> set[Path]:
+    """Return the files of an earlier export of the network, its manifest among them."""
+    try:
+        found, entries = _read_manifest(weights_folder, vectors_folder)
+    except (OSError, ValueError):
+        return set()
+    return {*entries, weights_folder / MANIFEST} if found == digest else set()
+
+
+def _expect_replaceable(contents: Mapping[Path, bytes], ours: set[Path], digest: str) -> None:
+    """Raise ValueError for a file of other content that is none of `ours`."""
+    for path, content in contents.items():
+        if path not in ours and path.is_file() and path.read_bytes() != content:
+            raise ValueError(
+                f"{path}: expected nothing or a file of network {digest[:12]}, found another file "
+                "(--overwrite replaces it)"
+            )
 
 
 def _manifest(digest: str, weights: Mapping[str, bytes], vectors: Mapping[str, bytes]) -> bytes:

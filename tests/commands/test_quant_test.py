@@ -308,11 +308,44 @@ def test_a_full_disk_leaves_the_old_export_whole(
     monkeypatch.setattr("os.fsync", full_disk)
     found = refused(
         quant_test.main, "--checkpoint", path,
-        "--output_dir", result.weights, "--vectors_dir", result.vectors,
+        "--output_dir", result.weights, "--vectors_dir", result.vectors, "--overwrite",
     )  # fmt: skip
     assert found == f"{result.weights}/network.npz: no space left on device"
     monkeypatch.undo()
     assert result.files() == before
+
+
+def test_an_export_of_another_network_is_not_replaced(
+    refused: Callable[..., str], exported: tuple[Exported, str], tmp_path: Path
+) -> None:
+    result, _ = exported
+    before = result.files()
+    path = random_checkpoint(cases=16).save(tmp_path)
+    found = refused(
+        quant_test.main, "--checkpoint", path,
+        "--output_dir", result.weights, "--vectors_dir", result.vectors,
+    )  # fmt: skip
+    assert found == (
+        f"{result.weights}/network.npz: expected nothing or a file of network "
+        f"{load_checkpoint(path).network().digest[:12]}, found another file "
+        "(--overwrite replaces it)"
+    )
+    assert result.files() == before
+
+
+def test_an_export_is_named_by_the_file_of_the_checkpoint(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Networks of equal accuracy and step have files of different names."""
+    path = tmp_path / "ds_cnn_9507.ckpt-24200-2.npz"
+    path.write_bytes(random_checkpoint().to_bytes())
+    run_in(
+        tmp_path / "run", monkeypatch, "--checkpoint", path, "--data_dir", trained.data_dir,
+        "--cache_dir", trained.folder / "work/cache",
+    )  # fmt: skip
+    made = Exported(tmp_path / "run", path.stem)
+    assert (made.weights / path.name).read_bytes() == path.read_bytes()
+    assert (made.vectors / "cases.npz").exists() and (made.evaluation / "accuracy.json").exists()
 
 
 def test_help_shows_defaults_and_the_example(

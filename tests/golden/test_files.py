@@ -56,6 +56,18 @@ def test_old_files_are_replaced_and_nothing_else_is_left(tmp_path: Path) -> None
     assert listing(tmp_path) == NEW
 
 
+def test_what_is_new_replaces_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "best" / "a.b-1.npz"
+    assert files.write_new(path, b"1") == (path, True)
+    assert files.write_new(path, b"1") == (path, False)
+    assert files.write_new(path, b"2") == (tmp_path / "best" / "a.b-1-2.npz", True)
+    (tmp_path / "best" / "a.b-1-3.npz").symlink_to("nowhere")
+    (tmp_path / "best" / "a.b-1-4.npz").mkdir()
+    assert files.write_new(path, b"3") == (tmp_path / "best" / "a.b-1-5.npz", True)
+    assert files.write_new(path, b"2") == (tmp_path / "best" / "a.b-1-2.npz", False)
+    assert path.read_bytes() == b"1"
+
+
 def test_nothing_to_write_is_fine() -> None:
     files.write_together({})
 

@@ -35,9 +35,9 @@ def new_run(folder: Path) -> TrainingRun:
     return TrainingRun(folder, SIZE, FeatureSettings(), DataSettings(), cases, {"seed": 7})
 
 
-def state(step: int, accuracy: float) -> TrainingState:
+def state(step: int, accuracy: float, seed: int | None = None) -> TrainingState:
     evaluation = Evaluation(step, 0.001, 1.5, 0.25, accuracy)
-    return TrainingState(evaluation, random_parameters(step, SIZE, 4))
+    return TrainingState(evaluation, random_parameters(step if seed is None else seed, SIZE, 4))
 
 
 def names(folder: Path) -> list[str]:
@@ -71,6 +71,30 @@ def test_checkpoints_of_earlier_runs_stay(tmp_path: Path) -> None:
     run.record(state(250, 0.5))
     run.record(state(750, 0.6))
     assert names(tmp_path / "best") == ["ds_cnn_6000.ckpt-750.npz", "ds_cnn_9000.ckpt-500.npz"]
+
+
+def test_a_checkpoint_of_the_same_name_is_neither_replaced_nor_removed(tmp_path: Path) -> None:
+    first = new_run(tmp_path)
+    first.record(state(500, 0.6))
+    first.draw_curves()
+    kept = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    run = new_run(tmp_path)
+    run.record(state(500, 0.6, seed=1))
+    assert run.best_path == tmp_path / "best" / "ds_cnn_6000.ckpt-500-2.npz"
+    run.record(state(750, 0.7))
+    run.draw_curves()
+    assert {path: path.read_bytes() for path in kept} == kept
+    assert names(tmp_path / "best") == ["ds_cnn_6000.ckpt-500.npz", "ds_cnn_7000.ckpt-750.npz"]
+    assert names(tmp_path) == ["best", "curves-2.csv", "curves-2.png", "curves.csv", "curves.png"]
+
+
+def test_the_checkpoint_that_an_earlier_run_wrote_alike_stays(tmp_path: Path) -> None:
+    new_run(tmp_path).record(state(500, 0.6))
+    run = new_run(tmp_path)
+    run.record(state(500, 0.6))
+    assert run.best_path == tmp_path / "best" / "ds_cnn_6000.ckpt-500.npz"
+    run.record(state(750, 0.7))
+    assert names(tmp_path / "best") == ["ds_cnn_6000.ckpt-500.npz", "ds_cnn_7000.ckpt-750.npz"]
 
 
 def test_the_curves_are_whole_after_every_point(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -170,9 +171,54 @@ def expect_old_export_kept(
     other = export_network(OTHER, FINGERPRINTS, LABEL_INDICES)
     monkeypatch.setattr(owner, name, call)
     with pytest.raises(OSError, match=os.strerror(code)):
-        write_export(other, *folders)
+        write_export(other, *folders, overwrite=True)
     assert listing(*folders) == before
     assert check_export(*folders) == NETWORK.digest
+
+
+def test_an_export_of_another_network_is_replaced_only_when_asked(
+    export: Export, folders: tuple[Path, Path]
+) -> None:
+    write_export(export, *folders)
+    before = listing(*folders)
+    other = export_network(OTHER, FINGERPRINTS, LABEL_INDICES)
+    for place in (folders, (folders[0].with_name("new"), folders[1])):
+        with pytest.raises(ValueError, match=r": expected nothing or a file of network \w{12}, fo"):
+            write_export(other, *place)
+        assert listing(*folders) == before
+        assert not folders[0].with_name("new").exists()
+    write_export(other, *folders, overwrite=True)
+    assert check_export(*folders) == OTHER.digest
+
+
+def test_an_export_of_the_same_network_is_replaced(
+    export: Export, folders: tuple[Path, Path]
+) -> None:
+    write_export(export, *folders, {"evidence.json": b"{}"})
+    changed = replace(export, weights={**export.weights, "network.c": b"/* of a later version */"})
+    write_export(changed, *folders, {"evidence.json": b"{} "})
+    assert (folders[0] / "network.c").read_bytes() == b"/* of a later version */"
+    assert check_export(*folders) == NETWORK.digest
+
+
+def test_what_a_network_was_made_from_is_replaced_only_when_asked(
+    export: Export, folders: tuple[Path, Path]
+) -> None:
+    """Latent weights may differ where their integers are equal."""
+    write_export(export, *folders, sources={"a.npz": b"latent weights"})
+    write_export(export, *folders, sources={"a.npz": b"latent weights"})
+    with pytest.raises(ValueError, match=r"a\.npz: expected nothing or a file of network"):
+        write_export(export, *folders, sources={"a.npz": b"others"})
+    assert (folders[0] / "a.npz").read_bytes() == b"latent weights"
+
+
+def test_a_file_that_no_manifest_lists_stays(export: Export, folders: tuple[Path, Path]) -> None:
+    folders[0].mkdir(parents=True)
+    (folders[0] / "weight.h").write_text("mine")
+    with pytest.raises(ValueError, match=r"weight\.h: .* \(--overwrite replaces it\)$"):
+        write_export(export, *folders)
+    assert [path.read_text() for path in folders[0].iterdir()] == ["mine"]
+    assert not folders[1].exists()
 
 
 def test_too_few_fingerprints_are_refused() -> None:
