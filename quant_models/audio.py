@@ -9,6 +9,7 @@ gives it.
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,14 @@ LOWEST_RATE_HZ = 1_000
 HIGHEST_RATE_HZ = 768_000
 
 _BLOCK_VALUES = 2**22
+
+# What libsndfile notes where a header gives its sound another length than the file has.
+_WRONG_LENGTH = re.compile(
+    r"^ *(?:data|SSND|Data Size|Riff size|riff) *: (\d+) \(should be (\d+)\)", re.MULTILINE
+)
+_NO_LENGTH = re.compile(r"^ *data : 0\n(?:.*\n)*?\*\*\* Unknown chunk marker", re.MULTILINE)
+# Programs that write to a pipe put a length near a limit of 32 bits, as they cannot know it yet.
+_LEAST_UNKNOWN_LENGTH = 2**31 - 2**16
 
 
 def read_audio(path: Path | str, sample_rate_hz: int) -> Samples:
@@ -99,7 +108,27 @@ def _opened(path: Path | str) -> soundfile.SoundFile:
             f"{path}: expected a sample rate of {LOWEST_RATE_HZ}..{HIGHEST_RATE_HZ} Hz, "
             f"got {sound.samplerate}"
         )
+    try:
+        _check_complete(sound.extra_info, path)
+    except ValueError:
+        sound.close()
+        raise
     return sound
+
+
+def _check_complete(notes: str, path: Path | str) -> None:
+    """Raise ValueError where libsndfile's notes on a header say that sound is missing."""
+    wrong = _WRONG_LENGTH.search(notes)
+    if wrong and int(wrong[2]) < int(wrong[1]) < _LEAST_UNKNOWN_LENGTH:
+        raise ValueError(
+            f"{path}: expected a complete sound file, got one that breaks off: {int(wrong[1]):,} "
+            f"bytes of sound as its header says, {int(wrong[2]):,} there"
+        )
+    if _NO_LENGTH.search(notes):
+        raise ValueError(
+            f"{path}: expected the length of its sound in its header, got 0 and sound behind it "
+            "(from a recording that was cut short; ffmpeg -i IN.wav OUT.wav rewrites it)"
+        )
 
 
 def _check_length(sound: soundfile.SoundFile, path: Path | str, longest_s: float) -> None:

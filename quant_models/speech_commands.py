@@ -18,7 +18,7 @@ BACKGROUND_FOLDER = "_background_noise_"
 SILENCE_LABEL = "_silence_"
 UNKNOWN_LABEL = "_unknown_"
 TRAINING, VALIDATION, TESTING = PARTITIONS = ("training", "validation", "testing")
-AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".au"}
+AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au"}
 
 _SPEAKER_MARK = "_nohash_"
 _MAX_CLIPS_PER_WORD = 2**27 - 1

@@ -252,6 +252,51 @@ def test_file_that_breaks_off_is_refused(tmp_path: Path, name: str, message: str
     refused(path, message)
 
 
+@pytest.mark.parametrize("kept", [0.25, 0.5, 0.999])
+@pytest.mark.parametrize(
+    ("container", "subtype"),
+    [
+        *(("WAV", subtype) for subtype in ("PCM_U8", "PCM_16", "FLOAT", "ULAW", "IMA_ADPCM")),
+        *(("WAVEX", "PCM_24"), ("RF64", "PCM_16"), ("W64", "PCM_16")),
+        *(("AIFF", "PCM_16"), ("AIFF", "FLOAT"), ("AU", "PCM_16")),
+    ],
+)
+def test_file_shorter_than_its_header_says_is_refused(
+    tmp_path: Path, container: str, subtype: str, kept: float
+) -> None:
+    path = tmp_path / "a"
+    sound = np.random.default_rng(0).uniform(-1, 1, 20_000)
+    soundfile.write(path, sound, RATE_HZ, subtype, format=container)
+    assert len(audio.read_audio(path, RATE_HZ)) >= 20_000  # ADPCM comes in blocks
+    path.write_bytes(path.read_bytes()[: round(kept * path.stat().st_size)])
+    refused(path, r"expected a complete sound file, got one that breaks off: [\d,]+ bytes of soun")
+
+
+def with_lengths(path: Path, outer: int, data: int) -> Path:
+    """Write a WAV file of 1,000 samples whose header gives other lengths."""
+    write_pcm16(path, every_integer()[:1_000])
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<I", content, 4, outer)
+    struct.pack_into("<I", content, 40, data)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("outer", "data"), [(2**32 - 1, 2**32 - 1), (0x7FFFF024, 0x7FFFF000), (7, 2_000)]
+)
+def test_a_length_that_was_not_known_when_it_was_written_is_found(
+    tmp_path: Path, outer: int, data: int
+) -> None:
+    samples = audio.read_audio(with_lengths(tmp_path / "a.wav", outer, data), RATE_HZ)
+    assert [float(x) * 2**15 for x in samples] == every_integer()[:1_000].tolist()
+
+
+def test_sound_behind_a_length_of_0_is_not_called_empty(tmp_path: Path) -> None:
+    path = with_lengths(tmp_path / "a.wav", 36, 0)
+    refused(path, r"expected the length of its sound in its header, got 0 and .* rewrites it\)$")
+
+
 def test_missing_file_and_folder_give_the_error_of_the_system(tmp_path: Path) -> None:
     for path, kind in ((tmp_path / "a.wav", FileNotFoundError), (tmp_path, IsADirectoryError)):
         with pytest.raises(kind) as caught:
