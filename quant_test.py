@@ -12,10 +12,14 @@ them (golden.c.engine); without a compiler the NumPy reference does.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+import csv
+import io
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 from rich.markup import escape
 from rich.table import Table
 
@@ -29,11 +33,12 @@ from quant_models.checkpoint import Checkpoint, load_checkpoint
 from quant_models.dataset import SpeechData, read_test_folder
 from quant_models.exactness import FLOAT32_EXACT, exactness_text
 from quant_models.feature_cache import Examples, FeatureCache
-from quant_models.speech_commands import PARTITIONS
+from quant_models.speech_commands import PARTITIONS, find_clips
 from scripts.console.command_line import Parser, run_command
 from scripts.console.flags import add_data_flags, add_model_flags
+from scripts.console.found_clips import show_found
 from scripts.console.places import network_name, vectors_folder, weights_folder
-from scripts.console.progress import CONSOLE, progress_bar, say
+from scripts.console.progress import fits, progress_bar, say, show_table
 from scripts.speech.default_data import prepare_default_data
 
 if TYPE_CHECKING:  # it loads TensorFlow
@@ -43,6 +48,7 @@ EXAMPLE = (
     "python quant_test.py --checkpoint work/DS_CNN/training/best/ds_cnn_9507.ckpt-24200 "
     "--test_dir speech_commands_test_set"
 )
+MOST_CONFUSED = 3
 
 
 def main() -> None:
@@ -78,7 +84,8 @@ def main() -> None:
     last = results[-1]
     heading = f"{last.title}: {last.accuracy:.2%} of {last.clips:,} clips"
     plot_confusion(last.confusion, last.labels, heading, picture)
-    say(f"accuracy    {evaluation_dir / 'accuracy.json'}, {picture}")
+    files.write_text(evaluation_dir / "confusion.csv", confusion_csv(results))
+    say(f"accuracy    {evaluation_dir}: accuracy.json, confusion.csv, {picture.name}")
     values = sum(c.total for c in compared)
     say(
         f"compared    Keras with the {results[-1].engine}: {values:,} values, "
@@ -167,17 +174,24 @@ def export(
 
 def example_sets(flags: argparse.Namespace, checkpoint: Checkpoint) -> list[tuple[str, Examples]]:
     """Return the sets to evaluate by title, the test set last."""
-    cache = FeatureCache(flags.cache_dir)
+    cache = FeatureCache(flags.cache_dir, say)
     if flags.test_dir is not None:
+        found = find_clips(flags.test_dir, 0, 0)
+        show_found(found, checkpoint.labels)
+        there = {clip.word for clip in found.clips}
+        for label in checkpoint.labels:
+            if label not in there:
+                say(f"without     {label}: {flags.test_dir} has no clip of it")
         with progress_bar("features") as progress:
             known, other = read_test_folder(
-                flags.test_dir, checkpoint.labels, checkpoint.features, cache, progress
+                found, checkpoint.labels, checkpoint.features, cache, progress
             )
         sets = [("other words as _unknown_", other)] if len(other) else []
         return [*sets, (f"test set {flags.test_dir.name}", known)]
     prepare_default_data(flags.data_dir)
+    data = SpeechData(flags.data_dir, checkpoint.data, checkpoint.features, cache)
+    show_found(data.found, checkpoint.labels)
     with progress_bar("features"):
-        data = SpeechData(flags.data_dir, checkpoint.data, checkpoint.features, cache)
         return [
             (f"{partition} partition", data.evaluation_examples(partition))
             for partition in PARTITIONS
@@ -185,18 +199,51 @@ def example_sets(flags: argparse.Namespace, checkpoint: Checkpoint) -> list[tupl
 
 
 def show(result: Result) -> None:
-    """Print accuracy and confusion matrix."""
+    """Print accuracy and the confusion matrix, or if it is too wide what is often confused."""
     title = f"{result.title}: {result.accuracy:.2%} of {result.clips:,} clips"
-    table = Table(title=escape(title))
-    table.add_column("true \\ predicted")
+    matrix = Table(title=escape(title))
+    matrix.add_column("true \\ predicted")
     for label in result.labels:
-        table.add_column(escape(label), justify="right")
-    table.add_column("recall", justify="right")
+        matrix.add_column(escape(label), justify="right")
+    matrix.add_column("recall", justify="right")
     for index, label in enumerate(result.labels):
         row = result.confusion[index]
-        recall = f"{row[index] / row.sum():.1%}" if row.sum() else "-"
-        table.add_row(escape(label), *map(str, row), recall)
-    CONSOLE.print(table)
+        matrix.add_row(escape(label), *map(str, row), recall(row, index))
+    show_table(matrix if fits(matrix) else confusions(result, title))
+
+
+def confusions(result: Result, title: str) -> Table:
+    """Return a narrow table: each label's clips, and what they are most often taken for."""
+    table = Table(title=escape(title))
+    table.add_column("label", overflow="fold")
+    for heading in ("clips", "right", "recall"):
+        table.add_column(heading, justify="right", overflow="fold")
+    table.add_column("most often taken for", overflow="fold")
+    for index, label in enumerate(result.labels):
+        row = result.confusion[index]
+        others = [
+            f"{escape(result.labels[other])} ({row[other]})"
+            for other in np.argsort(-row, kind="stable")
+            if other != index and row[other]
+        ]
+        cells = (str(row.sum()), str(row[index]), recall(row, index))
+        table.add_row(escape(label), *cells, ", ".join(others[:MOST_CONFUSED]))
+    return table
+
+
+def recall(row: npt.NDArray[np.int64], index: int) -> str:
+    return f"{row[index] / row.sum():.1%}" if row.sum() else "-"
+
+
+def confusion_csv(results: Sequence[Result]) -> str:
+    """Return the confusion matrices as CSV, one row a set and true label."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["set", "true \\ predicted", *results[0].labels])
+    for result in results:
+        for label, row in zip(result.labels, result.confusion.tolist(), strict=True):
+            writer.writerow([result.title, label, *row])
+    return text.getvalue()
 
 
 def accuracy_json(network: IntegerNetwork, results: list[Result]) -> bytes:

@@ -39,6 +39,7 @@ from scripts.console.flags import (
     integers,
     numbers,
 )
+from scripts.console.found_clips import show_found
 from scripts.console.progress import progress_bar, say
 from scripts.speech.default_data import prepare_default_data
 
@@ -59,8 +60,13 @@ def main() -> None:
     size = known_size(flags, layers, start)
     prepare_data(flags)
     data = SpeechData(
-        flags.data_dir, data_settings, features, FeatureCache(flags.cache_dir), flags.speech_dirs
+        flags.data_dir,
+        data_settings,
+        features,
+        FeatureCache(flags.cache_dir, say),
+        flags.speech_dirs,
     )
+    show_found(data.found, data.labels)
     with progress_bar("features") as progress:
         validation = data.evaluation_examples(VALIDATION)
         cases = choose_cases(data, settings.seed)
@@ -103,7 +109,10 @@ def parse_flags() -> argparse.Namespace:
     parser = Parser(__doc__, EXAMPLE)
     add_data_flags(parser)
     add = parser.add_argument
-    add("--data_url", help="archive to download if DATA_DIR is not there; may end in #sha256=...")
+    add(
+        "--data_url",
+        help="archive to download if DATA_DIR is not there; may end in #sha256=...; empty: none",
+    )
     add("--data_sha256", help="SHA-256 of that archive")
     add("--train_dir", type=Path, default=Path("work/DS_CNN/training"), help="where results go")
     add("--start_checkpoint", type=Path, help="checkpoint whose weights training starts from")
@@ -228,7 +237,7 @@ def named(flags: argparse.Namespace, kind: type) -> dict[str, Any]:
 
 def prepare_data(flags: argparse.Namespace) -> None:
     """Download or synthesise the data folder where that is asked for."""
-    if flags.data_url is None:
+    if not flags.data_url:  # `--data_url=` was how the original took a folder as it is
         if flags.data_sha256 is not None:
             raise ValueError("data_sha256: expected together with data_url, got it alone")
         prepare_default_data(flags.data_dir)

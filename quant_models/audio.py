@@ -9,6 +9,7 @@ gives it.
 from __future__ import annotations
 
 import math
+import os
 import re
 from pathlib import Path
 
@@ -95,7 +96,7 @@ def read_long(path: Path | str, sample_rate_hz: int, least_samples: int) -> Samp
 def _opened(path: Path | str) -> soundfile.SoundFile:
     """Open a sound file and check its header; the caller closes it."""
     try:
-        sound = soundfile.SoundFile(path)
+        sound = soundfile.SoundFile(os.fsencode(path))  # names need not be text
     except (soundfile.LibsndfileError, TypeError):  # TypeError: a name in .raw, which has no header
         with Path(path).open("rb") as stream:  # a missing or unreadable file, or a folder: OSError
             found = "something else" if stream.read(1) else "an empty file (0 bytes)"

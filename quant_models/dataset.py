@@ -1,8 +1,8 @@
 """From a folder of speech to integer fingerprints with labels, for training and for evaluation.
 
 Training examples are drawn: class, word, clip, augmentation. Evaluation sets are fixed: the clips
-of a partition as they are, unknown words evenly by word, and silence cut from stretches of
-background noise that no other partition hears.
+of a partition as they are, unknown words evenly by word, and silence: clips of it where there are
+some, and besides cut from stretches of background noise that no other partition hears.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from quant_models.feature_cache import Examples, FeatureCache
 from quant_models.parallel import Progress, map_threads
 from quant_models.recordings import Recordings
 from quant_models.sampler import Sampler, by_word
+from quant_models.sound_files import SoundFiles, find_sound
 from quant_models.speech_commands import (
     BACKGROUND_FOLDER,
     PARTITIONS,
@@ -33,7 +34,7 @@ from quant_models.speech_commands import (
     UNKNOWN_LABEL,
     VALIDATION,
     Clip,
-    audio_files,
+    FoundClips,
     find_clips,
     labels_for,
     require_words,
@@ -46,8 +47,10 @@ class SpeechData:
     """The clips of a data folder, read once, and the example sets made from them.
 
     `speech_dirs` are folders of longer recordings without any wanted word; one-second stretches of
-    them are unknown examples. Raises ValueError or FileNotFoundError for folders or words that are
-    not there and for files that are not sound.
+    them are unknown examples. `found` tells what there is.
+
+    Raises ValueError or FileNotFoundError for folders or words that are not there and for files
+    that are not sound.
     """
 
     def __init__(
@@ -62,17 +65,27 @@ class SpeechData:
         self.features = feature_settings
         self.labels = labels_for(settings.wanted_words)
         self._cache = cache
-        clips = find_clips(data_dir, settings.validation_percentage, settings.testing_percentage)
+        found = find_clips(data_dir, settings.validation_percentage, settings.testing_percentage)
+        clips = found.clips
         require_words(clips, settings.wanted_words, data_dir, "wanted_words")
-        self._clips = [_moved(clip, settings.held_out_words) for clip in clips]
+        self._clips = tuple(_moved(clip, settings.held_out_words) for clip in clips)
         self._data_dir = data_dir
-        noise = data_dir / BACKGROUND_FOLDER
-        self._noise_files = audio_files([noise]) if noise.is_dir() else []
-        if not self._noise_files and settings.silence_percentage > 0:
-            raise ValueError(f"{noise}: expected recordings of background noise, found none")
+        self._has_silence = any(clip.word == SILENCE_LABEL for clip in clips)
+        folder = data_dir / BACKGROUND_FOLDER
+        noise = find_sound(folder) if folder.is_dir() else SoundFiles((), ())
+        trained = {clip.word for clip in self._clips if clip.partition == TRAINING}
+        if not (noise.sounds or SILENCE_LABEL in trained) and settings.silence_percentage > 0:
+            raise ValueError(f"{folder}: expected recordings of background noise, found none")
+        speech = [find_sound(folder) for folder in speech_dirs]
+        self._noise_files = noise.sounds
         self._speech_files = [
-            path for path in audio_files(speech_dirs) if path.parent.name != BACKGROUND_FOLDER
+            path
+            for files in speech
+            for path in files.sounds
+            if path.parent.name != BACKGROUND_FOLDER
         ]
+        skipped = chain(found.skipped, *(files.skipped for files in (noise, *speech)))
+        self.found = FoundClips(data_dir, self._clips, tuple(skipped))
         self._content = _content_digest(clips, self._noise_files, self._speech_files)
         self._recordings: Recordings | None = None
 
@@ -84,9 +97,17 @@ class SpeechData:
         The same folder, settings and seed give the same examples, from the cache if they were
         drawn before.
 
-        Raises ValueError for held-out words that the folder does not have.
+        Raises ValueError for held-out words that the folder does not have, and for a wanted word
+        without a clip in the training partition.
         """
         require_words(self._clips, self.settings.held_out_words, self._data_dir, "held_out_words")
+        trained = {clip.word for clip in self._clips if clip.partition == TRAINING}
+        for word in self.settings.wanted_words:
+            if word not in trained:
+                raise ValueError(
+                    f"{self._data_dir}: expected clips of {word} in the training partition, found "
+                    "none (lower --validation_percentage and --testing_percentage leave it more)"
+                )
         key = self._key("training", count, seed, dataclasses.asdict(self.settings))
         return self._cache.get(key, lambda: self._draw(count, seed, progress))
 
@@ -98,6 +119,8 @@ class SpeechData:
         settings = dataclasses.asdict(self.settings)
         del settings["augmentation"], settings["unknown_exponent"], settings["running_speech"]
         settings["silence_volume"] = self.settings.augmentation.silence_volume
+        if self._has_silence:
+            settings["silence"] = "clips and noise"
         key = self._key("evaluation", partition, settings)
         return self._cache.get(key, lambda: self._fixed(partition, progress))
 
@@ -128,19 +151,23 @@ class SpeechData:
         if not wanted:
             raise ValueError(
                 f"{self._data_dir}: expected clips of {', '.join(self.settings.wanted_words)} in "
-                f"the {partition} partition, found none"
+                f"the {partition} partition, found none (a higher --{partition}_percentage gives "
+                "it more speakers)"
             )
         rng = np.random.default_rng(PARTITIONS.index(partition))
-        unknown = [clip for clip in clips if clip.word not in self.settings.wanted_words]
+        unknown = [clip for clip in clips if self._label_of(clip) == UNKNOWN_LABEL]
         unknown_count = round(len(wanted) * self.settings.unknown_percentage / 100)
         chosen = wanted + evenly_by_word(unknown, unknown_count, rng)
         silence_count = round(len(wanted) * self.settings.silence_percentage / 100)
+        silence = [clip for clip in clips if clip.word == SILENCE_LABEL]
+        chosen += evenly_by_word(silence, silence_count, rng)
+        silence_count = max(silence_count - len(silence), 0) if self._noise_files else 0
         recordings = self._loaded()
 
         def spoken(start: int) -> Examples:
             part = chosen[start : start + _CHUNK]
             waves = np.stack([recordings.clip(clip) for clip in part])
-            indices = np.array([self._label_index(clip.word) for clip in part])
+            indices = np.array([self.labels.index(self._label_of(clip)) for clip in part])
             return Examples(features.fingerprints(waves, self.features), indices)
 
         def silences() -> Iterator[Samples]:  # `[N][samples]`, drawn in order
@@ -160,29 +187,29 @@ class SpeechData:
         parts = map_threads(spoken, range(0, len(chosen), _CHUNK), progress)
         return _joined([*parts, *map_threads(silent, silences())])
 
-    def _label_index(self, word: str) -> int:
-        return self.labels.index(word if word in self.settings.wanted_words else UNKNOWN_LABEL)
+    def _label_of(self, clip: Clip) -> str:
+        return clip.word if clip.word in self.labels else UNKNOWN_LABEL
 
 
 def read_test_folder(
-    test_dir: Path,
+    found: FoundClips,
     labels: Sequence[str],
     feature_settings: FeatureSettings,
     cache: FeatureCache,
     progress: Progress | None = None,
 ) -> tuple[Examples, Examples]:
-    """Read a folder laid out as the canonical test set, one folder a label.
+    """Read what was found in a folder laid out as the canonical test set, one folder a label.
 
     Returns the examples of the folders that are named like labels, and those of all other folders:
     words that the network does not know and should call unknown.
 
-    Raises FileNotFoundError or ValueError for a folder without clips or without a label's folder.
+    Raises ValueError if no folder is named like a label, or a file is no sound.
     """
-    clips = find_clips(test_dir, 0, 0)
-    missing = [label for label in labels if label not in {clip.word for clip in clips}]
-    if missing:
+    clips = found.clips
+    if not any(clip.word in labels for clip in clips):
         raise ValueError(
-            f"{test_dir}: expected a folder of clips for each label, found none for {missing[0]}"
+            f"{found.folder}: expected folders of clips that are named like labels "
+            f"({', '.join(labels)}), found none"
         )
     known = [clip for clip in clips if clip.word in labels]
     other = [clip for clip in clips if clip.word not in labels]

@@ -28,13 +28,15 @@ class Examples:
 class FeatureCache:
     """A folder of example sets; `None` as the folder keeps nothing."""
 
-    def __init__(self, folder: Path | None):
+    def __init__(self, folder: Path | None, tell: Callable[[str], None] = lambda _: None):
         self._folder = folder
+        self._tell = tell
 
     def get(self, key: str, compute: Callable[[], Examples]) -> Examples:
         """Return the examples kept under `key`, computing and keeping them if there are none.
 
-        A damaged cache file is computed again and replaced.
+        A damaged cache file is computed again and replaced. Where nothing can be kept, `tell`
+        hears why, once.
         """
         if self._folder is None:
             return compute()
@@ -42,11 +44,15 @@ class FeatureCache:
         try:
             arrays = archive.read_archive(path, KIND).arrays
             return Examples(arrays["fingerprints"], arrays["label_indices"])
-        except (FileNotFoundError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError):
             examples = compute()
         arrays = {
             "fingerprints": examples.fingerprints,
             "label_indices": examples.label_indices,
         }
-        archive.write_archive(path, KIND, {"key": key}, arrays)
+        try:
+            archive.write_archive(path, KIND, {"key": key}, arrays)
+        except OSError as error:
+            self._tell(f"features are not kept for the next time: {error}")
+            self._folder = None
         return examples

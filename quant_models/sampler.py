@@ -31,7 +31,12 @@ class Sampler:
         self._features = feature_settings
         training = [clip for clip in recordings.clips if clip.partition == TRAINING]
         self._wanted = [clip for clip in training if clip.word in settings.wanted_words]
-        unknown = [clip for clip in training if clip.word not in settings.wanted_words]
+        self._silences = [clip for clip in training if clip.word == SILENCE_LABEL]
+        unknown = [
+            clip
+            for clip in training
+            if clip.word not in settings.wanted_words and clip.word != SILENCE_LABEL
+        ]
         self._words = by_word(unknown)
         shares = np.array([len(clips) for clips in self._words], np.float64)
         shares **= settings.unknown_exponent
@@ -52,6 +57,10 @@ class Sampler:
         return Examples(features.quantise(coefficients), np.array(label_indices))
 
     def _draw_silence(self, rng: np.random.Generator) -> tuple[Samples, str]:
+        clips = self._silences
+        if clips and (not self._recordings.noise_stretches(TRAINING) or rng.random() < 0.5):
+            clip = clips[int(rng.integers(len(clips)))]
+            return self._vary(self._recordings.clip(clip), rng), SILENCE_LABEL
         background = self._background(rng)
         assert background is not None  # the constructor of SpeechData asks for noise
         return augment.silent(background, self._settings.augmentation, rng), SILENCE_LABEL

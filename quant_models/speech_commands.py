@@ -9,16 +9,28 @@ Commands", arXiv 1804.03209, section 7).
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from quant_models.sound_files import (
+    EMPTY,
+    HIDDEN,
+    NO_SOUND,
+    OUTSIDE,
+    SUFFIXES,
+    Skipped,
+    find_sound,
+    is_hidden,
+)
 
 BACKGROUND_FOLDER = "_background_noise_"
 SILENCE_LABEL = "_silence_"
 UNKNOWN_LABEL = "_unknown_"
 TRAINING, VALIDATION, TESTING = PARTITIONS = ("training", "validation", "testing")
-AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au"}
 
 _SPEAKER_MARK = "_nohash_"
 _MAX_CLIPS_PER_WORD = 2**27 - 1
@@ -31,6 +43,15 @@ class Clip:
     path: Path
     word: str
     partition: str
+
+
+@dataclass(frozen=True)
+class FoundClips:
+    """The clips of a data folder, sorted by word and file name, and what was left out."""
+
+    folder: Path
+    clips: tuple[Clip, ...]
+    skipped: tuple[Skipped, ...]
 
 
 def labels_for(wanted_words: Sequence[str]) -> tuple[str, ...]:
@@ -56,7 +77,7 @@ def partition_of(file_name: str, validation_percentage: float, testing_percentag
     'training'
     """
     speaker = re.sub(rf"{_SPEAKER_MARK}.*$", "", file_name)
-    hashed = int(hashlib.sha1(speaker.encode()).hexdigest(), 16) % (_MAX_CLIPS_PER_WORD + 1)
+    hashed = int(hashlib.sha1(os.fsencode(speaker)).hexdigest(), 16) % (_MAX_CLIPS_PER_WORD + 1)
     percentage = hashed * (100.0 / _MAX_CLIPS_PER_WORD)
     if percentage < validation_percentage:
         return VALIDATION
@@ -67,27 +88,32 @@ def partition_of(file_name: str, validation_percentage: float, testing_percentag
 
 def find_clips(
     data_dir: Path, validation_percentage: float, testing_percentage: float
-) -> tuple[Clip, ...]:
-    """Return every clip of a data folder, sorted by word and file name.
+) -> FoundClips:
+    """Return every clip of a data folder.
 
-    In a folder that names speakers, a clip whose own name states none (no `_nohash_`) is used for
-    training only: its speaker could be in any partition. Where no clip names a speaker, each
-    counts as a speaker of its own.
+    A word is the name of its folder, in Unicode's composed form. In a folder that names speakers, a
+    clip whose own name states none (no `_nohash_`) is used for training only: its speaker could be
+    in any partition. Where no clip names a speaker, each counts as a speaker of its own.
 
     Raises FileNotFoundError for a missing folder, ValueError for one without clips.
     """
     if not data_dir.is_dir():
         raise FileNotFoundError(f"{data_dir}: expected a folder of words, found nothing there")
-    words = [
-        folder
-        for folder in sorted(data_dir.iterdir())
-        if folder.is_dir() and folder.name != BACKGROUND_FOLDER and folder.name[0] != "."
-    ]
-    found = [(folder.name, path) for folder in words for path in audio_files([folder])]
+    found, skipped = [], []
+    for entry in sorted(data_dir.iterdir()):
+        if is_hidden(entry.name):
+            skipped.append(Skipped(entry, HIDDEN))
+        elif not entry.is_dir():
+            is_sound = entry.suffix.lower() in SUFFIXES
+            skipped.append(Skipped(entry, OUTSIDE if is_sound else NO_SOUND))
+        elif entry.name != BACKGROUND_FOLDER:
+            inside = find_sound(entry)
+            found += [(composed(entry.name), path) for path in inside.sounds]
+            skipped += inside.skipped if inside.sounds else [Skipped(entry, EMPTY)]
     if not found:
         raise ValueError(f"{data_dir}: expected <word>/<clip>.wav, found no audio file")
     speakers_named = any(_SPEAKER_MARK in path.name for _, path in found)
-    return tuple(
+    clips = tuple(
         Clip(
             path,
             word,
@@ -95,8 +121,14 @@ def find_clips(
             if speakers_named and _SPEAKER_MARK not in path.name
             else partition_of(path.name, validation_percentage, testing_percentage),
         )
-        for word, path in found
+        for word, path in sorted(found)
     )
+    return FoundClips(data_dir, clips, tuple(skipped))
+
+
+def composed(word: str) -> str:
+    """Return a word as all systems spell it: macOS takes accents apart in names of files."""
+    return unicodedata.normalize("NFC", word)
 
 
 def require_words(
@@ -110,13 +142,3 @@ def require_words(
                 f"{setting}: expected words that {data_dir} has ({', '.join(available)}), "
                 f"got {word!r}"
             )
-
-
-def audio_files(folders: Iterable[Path]) -> list[Path]:
-    """Return the audio files at any depth below the folders, sorted in each folder."""
-    found: list[Path] = []
-    for folder in folders:
-        if not folder.is_dir():
-            raise FileNotFoundError(f"{folder}: expected a folder of audio, found nothing there")
-        found += sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES)
-    return found

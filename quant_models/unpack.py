@@ -33,7 +33,9 @@ def extract_archive(archive: Path, folder: Path, extra: dict[str, bytes] | None 
     """Unpack a tar (plain, gzip, bzip2, xz) or zip archive as `folder`, completely or not at all.
 
     Only plain files and folders are accepted, none of them outside `folder`; modes, owners and
-    times in the archive are ignored. `extra` names further files to write beside them.
+    times in the archive are ignored, and so is what macOS adds (`__MACOSX`, `._*`, `.DS_Store`). A
+    folder that holds all others and no file beside them stands for `folder` itself. `extra` names
+    further files to write beside them.
 
     Raises ValueError if `folder` exists and is not empty, if the archive is broken or of another
     kind, and for a member that is absolute, climbs with `..`, is a link or device, or comes twice.
@@ -44,9 +46,21 @@ def extract_archive(archive: Path, folder: Path, extra: dict[str, bytes] | None 
         root = Path(temporary) / "content"
         root.mkdir()
         _unpack(archive, root)
+        root = _without_wrapping(root)
         for name, data in (extra or {}).items():
             (root / name).write_bytes(data)
         root.rename(folder)
+
+
+def _without_wrapping(root: Path) -> Path:
+    """Return the first folder on the way down that holds anything but one folder of folders."""
+    while True:
+        entries = list(root.iterdir())
+        if len(entries) != 1 or not entries[0].is_dir():
+            return root
+        if not any(entry.is_dir() for entry in entries[0].iterdir()):
+            return root  # of one word
+        root = entries[0]
 
 
 def check_vacant(folder: Path) -> None:
@@ -58,7 +72,8 @@ def check_vacant(folder: Path) -> None:
 def _unpack(archive: Path, root: Path) -> None:
     try:
         for name, content in _members(archive):
-            _place(archive, root, name, content)
+            if not _is_of_macos(name):
+                _place(archive, root, name, content)
     except (OSError, *_BROKEN) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # of the file system; those of gzip and bz2 have no number
@@ -110,6 +125,11 @@ def _zip_members(archive: Path) -> Iterator[tuple[str, IO[bytes] | None]]:
             else:
                 with packed.open(member) as content:
                     yield member.filename, content
+
+
+def _is_of_macos(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return "__MACOSX" in parts or any(p == ".DS_Store" or p.startswith("._") for p in parts)
 
 
 def _not_plain(archive: Path, name: str) -> ValueError:

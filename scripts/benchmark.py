@@ -54,7 +54,7 @@ from scripts.benchmarking.side_by_side import (
 from scripts.benchmarking.speed_figures import Curves, draw_growth, draw_speeds
 from scripts.benchmarking.topologies import ds_cnn
 from scripts.console.command_line import Parser, run_command
-from scripts.console.progress import CONSOLE, progress_bar, say
+from scripts.console.progress import progress_bar, say, show_table
 from scripts.runtimes.litert import PACKAGE
 
 EXAMPLE = "python scripts/benchmark.py --checkpoint weights/NAME/NAME.npz --runs 5 --growth"
@@ -129,7 +129,7 @@ def show_speeds(title: str, found: SideBySide) -> None:
     for speed in found.speeds:
         numbers = (f"{number:,.0f}" for number in (speed.median, *speed.spread))
         table.add_row(speed.name, speed.threads, *numbers)
-    CONSOLE.print(table)
+    show_table(table)
     for peer in found.peers:
         say(peer.sentence)
     say(f"engine, one thread / LiteRT at its better batch size: {found.engine_ratio:.2f}")
@@ -325,7 +325,7 @@ def show(rows: list[dict[str, object]], runs: int) -> None:
     table.add_column("unit")
     for row in rows:
         table.add_row(str(row["name"]), f"{row['value']:,.2f}", str(row["unit"]))
-    CONSOLE.print(table)
+    show_table(table)
 
 
 if __name__ == "__main__":

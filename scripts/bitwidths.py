@@ -16,7 +16,6 @@ witnesses (witnesses.npz, witnesses.csv), and ties of the largest logit (ties.np
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -24,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
-from rich.console import Console, RenderableType
+from rich.table import Table
 
 from dataflow.proof.proven_ranges import Budget, ProvenRanges
 from dataflow.proof.range_store import find_proven_ranges, store_proven_ranges
@@ -39,7 +38,9 @@ from golden.network import FeatureSettings, InputFormat, IntegerNetwork
 from scripts.console import report_tables as tables
 from scripts.console.command_line import Parser, require_exclusive, run_command
 from scripts.console.places import network_name
+from scripts.console.progress import show_table
 
+TABLE_COLUMNS = 120  # to which headings are wrapped
 DRAWN_LAYERS = 8  # of networks of more layers, which take long to draw, only an overview is drawn
 READ_CLIPS = 256  # clips read and turned into fingerprints at a time
 
@@ -183,9 +184,11 @@ def _fingerprints_of(network: IntegerNetwork, data_dir: Path) -> Iterator[npt.ND
             "inputs; --cases takes inputs"
         )
     # Imported here and below: without audio the command starts in a tenth of the time.
-    from quant_models.speech_commands import BACKGROUND_FOLDER, audio_files
+    from quant_models.sound_files import find_sound
+    from quant_models.speech_commands import BACKGROUND_FOLDER
 
-    paths = [path for path in audio_files([data_dir]) if BACKGROUND_FOLDER not in path.parts]
+    found = find_sound(data_dir).sounds
+    paths = [path for path in found if BACKGROUND_FOLDER not in path.parts]
     if not paths:
         raise ValueError(f"{data_dir}: expected a folder of clips, found no audio file")
     return _read_fingerprints(settings, paths)
@@ -237,7 +240,7 @@ def _figures(made: WidthReport, all_layers: bool) -> dict[str, bytes]:
 
 
 def _print_report(network: Path, origin: str, made: WidthReport) -> None:
-    parts: list[RenderableType] = [
+    parts: list[str | Table] = [
         f"Bit widths of {network}\n{origin}\n",
         *(tables.width_table(made), f"{tables.WIDTH_NOTE}\n"),
         tables.range_table(made),
@@ -253,13 +256,11 @@ def _print_report(network: Path, origin: str, made: WidthReport) -> None:
     if made.proven is not None:
         parts += ["Published formulas, audited", tables.audit_table(made), tables.AUDIT_NOTE]
         parts.append(f"{tables.overflow_text(made)}\n")
-    # A file or a pipe has no width of its own; 80 columns could cut numbers off.
-    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     for part in parts:
         if isinstance(part, str):
             print(part)  # as it is: paths are not wrapped
         else:
-            console.print(part)
+            show_table(part, TABLE_COLUMNS)
 
 
 if __name__ == "__main__":

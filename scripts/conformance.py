@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from golden import files
@@ -28,7 +27,7 @@ from golden.importers.tflite_network import ImportedNetwork, import_tflite
 from golden.network import ROUNDING_RULES
 from scripts.console.command_line import Parser, run_command
 from scripts.console.flags import add_input_flags
-from scripts.console.progress import CONSOLE, say
+from scripts.console.progress import say, show_table
 from scripts.runtimes.participants import run_rule, run_runtimes
 from scripts.runtimes.partings import Agreement, Parting, agreements
 
@@ -53,8 +52,7 @@ def main() -> None:
     say(f"{flags.model}: {len(inputs)} inputs, every tensor between input and logits")
     for reason in reasons:
         say(f"left out    {reason}")
-    # A file or a pipe has no width of its own; 80 columns could cut numbers off.
-    Console(width=None if CONSOLE.is_terminal else 120).print(agreement_table(found))
+    show_table(agreement_table(found))
     print_partings(found)
     say(f"\n{XNNPACK_NOTE}")
     if flags.json is not None:

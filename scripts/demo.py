@@ -18,7 +18,7 @@ from rich.table import Table
 from golden.comparison import Mismatch
 from golden.exports.export import check_export
 from scripts.console.command_line import Parser, run_command
-from scripts.console.progress import CONSOLE, say
+from scripts.console.progress import CONSOLE, say, show_table
 
 FOLDER = Path("work/demo")
 WEIGHTS = FOLDER / "weights"
@@ -128,8 +128,8 @@ def report(digest: str, seconds: float) -> None:
         f"RTL, {simulation['configuration']['name']} configuration",
         f"{cycles['simulated'][0]:,} cycles a clip (predicted {cycles['predicted']:,})",
     )
-    CONSOLE.print(figures)
-    CONSOLE.print(files_to_look_at())
+    show_table(figures)
+    show_table(files_to_look_at())
 
 
 def files_to_look_at() -> Table:

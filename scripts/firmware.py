@@ -30,7 +30,7 @@ from golden.network import IntegerNetwork
 from golden.reference import Integers
 from scripts.benchmarking.instructions import c_instructions, expect_valgrind, tflite_micro_usage
 from scripts.console.command_line import Parser, run_command
-from scripts.console.progress import CONSOLE, progress_bar, say
+from scripts.console.progress import progress_bar, say, show_table
 from scripts.cortex_m.emulation import BOARDS, emulate, expect_tools, network_sizes
 
 EXAMPLE = (
@@ -164,7 +164,7 @@ def show(cpu: str, builds: list[Row], host: list[Row], micro: Row | None) -> Non
         figures = (row[f"{name}_bytes"] for name in shown)
         numbers = (f"{number:,}" for number in (*figures, row["instructions"]))
         table.add_row(str(row["optimisation"]), *numbers)
-    CONSOLE.print(table)
+    show_table(table)
     for row in builds:
         say(
             f"compared    {row['optimisation']} with golden.reference: "

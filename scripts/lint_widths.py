@@ -14,13 +14,11 @@ warning.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -31,7 +29,7 @@ from golden.exports.evidence import json_bytes
 from golden.network import IntegerNetwork
 from scripts.console.command_line import Parser, run_command
 from scripts.console.flags import add_widths_flag
-from scripts.console.progress import say
+from scripts.console.progress import say, show_table
 from scripts.width_lint.required_ranges import report_ranges, with_label
 from scripts.width_lint.rtl_reading import read_accelerator, read_design
 from scripts.width_lint.width_findings import OK, TOO_WIDE, Finding
@@ -103,8 +101,7 @@ def _print(findings: tuple[Finding, ...], everything: bool) -> None:
         if everything or finding.verdict != OK:
             table.add_row(*_cells(finding))
     if table.row_count:
-        # A file or a pipe has no width of its own; 80 columns would fold every other line.
-        Console(width=None if sys.stdout.isatty() else 140).print(table)
+        show_table(table)
     counts = Counter(finding.verdict for finding in findings)
     say(
         f"failures: {sum(finding.fails for finding in findings)}, warnings: {counts[TOO_WIDE]}, "

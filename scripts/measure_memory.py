@@ -27,7 +27,7 @@ from quant_models.speech_commands import BACKGROUND_FOLDER, SILENCE_LABEL, UNKNO
 from scripts.console.command_line import Parser, run_command
 from scripts.console.flags import positive
 from scripts.console.places import REPOSITORY
-from scripts.console.progress import CONSOLE, progress_bar, say
+from scripts.console.progress import progress_bar, say, show_table
 
 EXAMPLE = "python scripts/measure_memory.py --checkpoint weights/NAME/NAME.npz"
 SPEECH_COMMANDS_CLIPS = 105_829  # of version 0.02
@@ -154,7 +154,7 @@ def show(peaks: list[Peak]) -> None:
         table.add_column(heading, justify="left" if heading == "command" else "right")
     for peak in peaks:
         table.add_row(peak.command, f"{peak.clips:,}", f"{peak.peak_mib:,.0f}")
-    CONSOLE.print(table)
+    show_table(table)
 
 
 def draw(peaks: list[Peak], path: Path) -> None:

@@ -16,13 +16,11 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from rich.console import Console
-
 from golden import files
 from golden.exports.evidence import json_bytes
 from scripts.console.command_line import Parser, comma_separated, run_command
 from scripts.console.places import RTL_FOLDER
-from scripts.console.progress import progress_bar, say
+from scripts.console.progress import progress_bar, say, show_table
 from scripts.formal.solver import require_tools
 from scripts.mutation.bench import Copies, Copy, Judgement, Verdict, benches, copies
 from scripts.mutation.mutants import Mutant, make_mutants, read_equivalents, read_modules, sample
@@ -143,7 +141,7 @@ def _judge_in_parallel(
 
 def _print(results: Sequence[Result], output: Path) -> None:
     for by in ("operator", "module"):
-        Console(width=120).print(table(results, by))
+        show_table(table(results, by))
         print()
     for mutant in survivors(results):
         print(f"survives: {mutant.describe()}")

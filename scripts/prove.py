@@ -16,11 +16,11 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from scripts.console.command_line import Parser, run_command
 from scripts.console.places import RTL_FOLDER
+from scripts.console.progress import show_table
 from scripts.formal.proof_plan import BOUNDED, COVER, INDUCTION, all_proofs
 from scripts.formal.solver import Outcome, check_lemmas, describe, prove, require_tools
 
@@ -77,7 +77,7 @@ def _print_table(outcomes: Sequence[Outcome]) -> None:
         table.add_row(
             *cells, f"{outcome.seconds:.1f}", style="" if outcome.expected else "bold red"
         )
-    Console(width=120).print(table)
+    show_table(table)
 
 
 def _result(outcome: Outcome) -> str:

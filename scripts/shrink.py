@@ -34,7 +34,7 @@ from quant_models.latent_parameters import model_of
 from quant_models.speech_commands import VALIDATION
 from scripts.console.command_line import Parser, run_command
 from scripts.console.flags import DEFAULT_CACHE_DIR
-from scripts.console.progress import CONSOLE, progress_bar, say
+from scripts.console.progress import progress_bar, say, show_table
 
 EXAMPLE = "scripts/shrink.py weights/NAME/NAME.npz --data_dir DATA/speech_commands"
 
@@ -148,7 +148,7 @@ def _print(steps: Sequence[Step], clips: int) -> None:
         bits = datapath_bits(step.network)
         features = " ".join(str(layer.features) for layer in size.layers)
         table.add_row(step.action, features, f"{bits}", f"{step.right}")
-    CONSOLE.print(table)
+    show_table(table)
 
 
 if __name__ == "__main__":

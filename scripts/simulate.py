@@ -40,7 +40,7 @@ from quant_models.feature_cache import FeatureCache
 from scripts.console.command_line import Parser, require_exclusive, run_command
 from scripts.console.flags import add_widths_flag
 from scripts.console.places import golden_cases, network_name
-from scripts.console.progress import CONSOLE, progress_bar, say
+from scripts.console.progress import CONSOLE, progress_bar, say, show_table
 from scripts.simulation.accelerator_simulation import SIMULATORS, AcceleratorSimulator
 from scripts.simulation.divergence import Divergence, minimise
 from scripts.simulation.rtl_comparison import Simulated, compare, compare_chunk
@@ -232,7 +232,7 @@ def _print(
     for stream, count in simulated.comparison.values.items():
         layer = accelerator.layer_names.get(stream, "logits and label")
         table.add_row(layer, f"{count:,}", "0")
-    CONSOLE.print(table)
+    show_table(table)
     cycles = _span(simulated.intervals)
     free = not flags.gap_percent and not flags.stall_percent
     rows: Sequence[tuple[str, Any]] = (

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from dataflow.hardware.loop_orders import INPUT_STATIONARY, walk
@@ -37,6 +36,7 @@ from golden.network import IntegerNetwork
 from scripts.console.command_line import Parser, run_command
 from scripts.console.flags import add_widths_flag
 from scripts.console.places import golden_cases, network_name
+from scripts.console.progress import show_table
 from scripts.simulation.rtl_simulation import (
     RESULTS_FILE,
     SimulationResult,
@@ -180,7 +180,7 @@ def _print_orders(network: IntegerNetwork, layer: PointwiseLayer, ranges: Ranges
     for cost in compare_orders(layer.size, bits, interval):
         table.add_row(*_figures(cost), style="bold" if cost.order is INPUT_STATIONARY else "")
     print("\nThe same loops in other orders (built: input-stationary), one multiplier")
-    Console(width=120).print(table)
+    show_table(table)
     print(
         "Latency: cycles from the first input taken to the last output offered, at full rate.\n"
         f"Tail: from the last input taken, an input every {interval} cycles, as channels stream\n"

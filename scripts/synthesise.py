@@ -37,7 +37,7 @@ from golden.network import IntegerNetwork
 from scripts.console.command_line import Parser, comma_separated, require_exclusive, run_command
 from scripts.console.flags import add_widths_flag
 from scripts.console.places import golden_cases, network_name
-from scripts.console.progress import CONSOLE, say
+from scripts.console.progress import CONSOLE, say, show_table
 from scripts.simulation.rtl_comparison import check
 from scripts.synthesis import gate_energy, ice40, standard_cells, width_costs
 from scripts.synthesis.gate_energy import Energy
@@ -250,7 +250,7 @@ def _print(reports: list[Report]) -> None:
     }
     for title, figure in rows.items():
         table.add_row(title, *(str(figure(each)) for each in reports))
-    CONSOLE.print(table)
+    show_table(table)
     say(f"Energy is an estimate on the OSU035 netlist at 3.3 V: {gate_energy.FORMULA}.")
     say("Left out of it: wires, clock buffers, energy inside cells, leakage, glitches, memories.")
 

@@ -41,7 +41,7 @@ from quant_models.exactness import FLOAT32_EXACT, exactness_text
 from scripts.console.command_line import Parser, comma_separated, run_command
 from scripts.console.flags import add_widths_flag
 from scripts.console.places import RTL_FOLDER, network_name, vectors_folder
-from scripts.console.progress import CONSOLE, say
+from scripts.console.progress import CONSOLE, say, show_table
 from scripts.simulation.accelerator_simulation import AcceleratorSimulator
 from scripts.simulation.c_inference import run_c
 from scripts.simulation.rtl_comparison import check
@@ -336,7 +336,7 @@ def _print(rungs: list[Rung]) -> None:
     for rung in rungs:
         counts = rung.comparison
         table.add_row(rung.name, f"{counts.clips:,}", f"{counts.total:,}", "0")
-    CONSOLE.print(table)
+    show_table(table)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ from quant_models.checkpoint import load_checkpoint
 from quant_models.dataset import read_test_folder
 from quant_models.evaluation import Verifier
 from quant_models.feature_cache import FeatureCache
+from quant_models.speech_commands import find_clips
 from scripts.simulation.c_inference import run_c
 from tests.repository import REPOSITORY
 
@@ -186,7 +187,7 @@ def proven_ranges(name: str) -> ProvenRanges:
 def test_accuracy_on_the_test_set_is_the_one_in_the_readme(name: str, speech_dir: Path) -> None:
     checkpoint = load_checkpoint(REPOSITORY / "weights" / name / f"{name}.npz")
     known, other = read_test_folder(
-        speech_dir / "speech_commands_test",
+        find_clips(speech_dir / "speech_commands_test", 0, 0),
         checkpoint.labels,
         checkpoint.features,
         FeatureCache(None),
@@ -210,7 +211,7 @@ def test_generated_c_is_the_reference_on_every_clip_of_the_test_set(
     require_tool("cc")
     checkpoint = load_checkpoint(REPOSITORY / "weights" / name / f"{name}.npz")
     folder, cache = speech_dir / "speech_commands_test", FeatureCache(None)
-    sets = read_test_folder(folder, checkpoint.labels, checkpoint.features, cache)
+    sets = read_test_folder(find_clips(folder, 0, 0), checkpoint.labels, checkpoint.features, cache)
     clips = np.concatenate([examples.fingerprints for examples in sets])
     network = checkpoint.network()
     expected = reference.run(network, clips)

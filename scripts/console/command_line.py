@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
@@ -42,6 +44,9 @@ def run_command(main: Callable[[], None]) -> None:
 
     1: a value differs between two rungs of the ladder; 2: bad input, or a file that fails.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names need not be text, terminals not know it
+            stream.reconfigure(errors="backslashreplace")
     try:
         main()
         sys.stdout.flush()
@@ -59,8 +64,9 @@ def run_command(main: Callable[[], None]) -> None:
 
 
 def comma_separated(text: str) -> tuple[str, ...]:
-    """Parse `yes,no` to `("yes", "no")`; for use as an argparse type."""
-    return tuple(item.strip() for item in text.split(",") if item.strip())
+    """Parse `yes,no` to `("yes", "no")`, in Unicode's composed form; an argparse type."""
+    composed = unicodedata.normalize("NFC", text)
+    return tuple(item.strip() for item in composed.split(",") if item.strip())
 
 
 def require_exclusive(flags: Sequence[tuple[str, bool]]) -> None:

@@ -16,7 +16,7 @@ from dataflow.ranges.intervals import ChannelRange, Ranges
 from dataflow.ranges.signals import signal_values
 from golden.comparison import Mismatch
 from golden.reference import Integers
-from scripts.console.progress import CONSOLE
+from scripts.console.progress import show_table
 from scripts.simulation.accelerator_simulation import SUMS, Simulator
 
 CHUNK_CLIPS = 32  # the slowest configuration adds two million times in a run of so many
@@ -71,7 +71,7 @@ def print_accumulators(accumulators: tuple[Accumulator, ...], title: str) -> Non
         ends = f"{each.channels_at_both_ends}/{each.seen.low.size}"
         proven, seen = _span(each.proven.bound), _span(each.seen)
         table.add_row(each.signal, str(each.bits), proven, seen, ends)
-    CONSOLE.print(table)
+    show_table(table)
 
 
 def _simulated(simulator: Simulator, fingerprints: npt.NDArray[np.int8]) -> Ranges:

@@ -17,7 +17,7 @@ from rich.table import Table
 from dataflow.hardware.accelerator import Accelerator
 from dataflow.hardware.build_folder import write_accelerator
 from dataflow.hardware.rtl_parameters import BLOCKS, module_parameters
-from scripts.console.progress import CONSOLE, say
+from scripts.console.progress import CONSOLE, say, show_table
 from scripts.synthesis import ice40, standard_cells
 from scripts.synthesis.ice40 import DSP_BLOCKS, LOGIC_CELLS, RAM_BLOCKS, Placement
 from scripts.synthesis.standard_cells import Gates
@@ -94,7 +94,7 @@ def print_table(costs: Sequence[Sequence[WidthCost]]) -> None:
             table.add_column(each.accelerator.ranges_origin, justify="right")
         for title, figure in figures.items():
             table.add_row(title, *(str(figure(each)) for each in row))
-        CONSOLE.print(table)
+        show_table(table)
     say(
         "Other widths make Yosys map blocks anew whose own widths stay: tens of cells mean nothing."
     )

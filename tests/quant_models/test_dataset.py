@@ -30,6 +30,7 @@ from quant_models.speech_commands import (
     TRAINING,
     VALIDATION,
     Clip,
+    find_clips,
     partition_of,
 )
 from tests.speech_folder import RATE_HZ, make_speech_folder, write_wav
@@ -285,8 +286,76 @@ def test_a_partition_without_wanted_words_is_refused(own_folder: Path) -> None:
     with pytest.raises(ValueError) as caught:
         data.evaluation_examples(VALIDATION)
     assert str(caught.value) == (
-        f"{own_folder}: expected clips of yes, no in the validation partition, found none"
+        f"{own_folder}: expected clips of yes, no in the validation partition, found none "
+        "(a higher --validation_percentage gives it more speakers)"
     )
+
+
+def test_a_wanted_word_without_training_clips_is_refused(own_folder: Path) -> None:
+    for path in clips_in(own_folder, TRAINING, "no"):
+        path.unlink()
+    with pytest.raises(ValueError) as caught:
+        speech_data(own_folder).training_examples(10, 0)
+    assert str(caught.value) == (
+        f"{own_folder}: expected clips of no in the training partition, found none "
+        "(lower --validation_percentage and --testing_percentage leave it more)"
+    )
+
+
+# ---- folders as people have them
+
+
+def with_silence(folder: Path) -> Path:
+    """Add clips of silence to a data folder, one a speaker."""
+    (folder / "_silence_").mkdir()
+    for path in (folder / "yes").iterdir():
+        write_wav(folder / "_silence_" / path.name, np.full(RATE_HZ, 0.001))
+    return folder
+
+
+def test_clips_of_silence_are_silence(own_folder: Path, heard: list[Clip]) -> None:
+    data = speech_data(with_silence(own_folder))
+    training = data.training_examples(400, 0)
+    drawn = sum(clip.word == "_silence_" for clip in heard)
+    silent = int((training.label_indices == 0).sum())
+    assert 0.3 * silent < drawn < 0.7 * silent  # the rest is noise
+    assert {clip.partition for clip in heard if clip.word == "_silence_"} == {TRAINING}
+    heard.clear()
+    data.evaluation_examples(VALIDATION)
+    words = [clip.word for clip in heard]
+    expected = len(clips_in(own_folder, VALIDATION, "_silence_"))
+    assert words.count("_silence_") == expected > 0
+
+
+def test_clips_of_silence_need_no_noise(own_folder: Path) -> None:
+    with_silence(own_folder)
+    shutil.rmtree(own_folder / "_background_noise_")
+    data = speech_data(own_folder)
+    for examples in (data.training_examples(50, 0), data.evaluation_examples(VALIDATION)):
+        silent = examples.label_indices == 0
+        assert silent.any() and not silent.all()
+
+
+def test_what_is_in_the_folders_is_told(own_folder: Path, tmp_path: Path) -> None:
+    (own_folder / "yes" / "._x.wav").touch()
+    (own_folder / "_background_noise_" / "README.md").touch()
+    (tmp_path / "talk").mkdir()
+    write_wav(tmp_path / "talk" / "a.wav", np.full(2 * RATE_HZ, 0.1))
+    (tmp_path / "talk" / "a.txt").touch()
+    found = speech_data(own_folder, speech=(tmp_path / "talk",)).found
+    assert len(found.clips) == 20 * 5
+    told = {(each.path.name, each.reason) for each in found.skipped}
+    assert told == {
+        ("._x.wav", "hidden"),
+        ("README.md", "no sound by its name"),
+        ("a.txt", "no sound by its name"),
+    }
+
+
+def test_a_file_whose_name_is_no_text_is_read(own_folder: Path) -> None:
+    (path, *_) = clips_in(own_folder, TRAINING, "yes")
+    path.rename(path.with_name(os.fsdecode(b"\xff_nohash_0.wav")))
+    assert len(speech_data(own_folder).training_examples(20, 0)) == 20
 
 
 # ---- choosing clips and noise
@@ -545,7 +614,7 @@ def make_test_folder(folder: Path, labels: tuple[str, ...] = (*LABELS, "bird", "
 
 def test_a_test_folder_gives_known_and_other_words(tmp_path: Path) -> None:
     folder = make_test_folder(tmp_path / "test")
-    known, other = read_test_folder(folder, LABELS, FEATURES, NO_CACHE)
+    known, other = read_test_folder(find_clips(folder, 0, 0), LABELS, FEATURES, NO_CACHE)
     assert known.label_indices.tolist() == [0] * 3 + [1] * 3 + [3] * 3 + [2] * 3  # by folder name
     assert other.label_indices.tolist() == [1] * 6
     for examples, words in (
@@ -563,28 +632,35 @@ def test_a_test_folder_gives_known_and_other_words(tmp_path: Path) -> None:
 
 def test_a_test_folder_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, cache = make_test_folder(tmp_path / "test"), FeatureCache(tmp_path / "cache")
-    first = read_test_folder(folder, LABELS, FEATURES, cache)
+    first = read_test_folder(find_clips(folder, 0, 0), LABELS, FEATURES, cache)
     with monkeypatch.context() as patch:
         poisoned(patch)
-        again = read_test_folder(folder, LABELS, FEATURES, cache)
+        again = read_test_folder(find_clips(folder, 0, 0), LABELS, FEATURES, cache)
     assert same(first[0], again[0]) and same(first[1], again[1])
-    swapped = read_test_folder(folder, (*LABELS[:2], "no", "yes"), FEATURES, cache)
+    swapped = read_test_folder(
+        find_clips(folder, 0, 0), (*LABELS[:2], "no", "yes"), FEATURES, cache
+    )
     assert swapped[0].label_indices.tolist() == [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3
 
 
 def test_a_test_folder_without_other_words_has_no_others(tmp_path: Path) -> None:
     known, other = read_test_folder(
-        make_test_folder(tmp_path / "test", LABELS), LABELS, FEATURES, NO_CACHE
+        find_clips(make_test_folder(tmp_path / "test", LABELS), 0, 0), LABELS, FEATURES, NO_CACHE
     )
     assert (len(known), len(other)) == (12, 0)
 
 
-def test_a_test_folder_without_a_label_is_refused(tmp_path: Path) -> None:
-    folder = make_test_folder(tmp_path / "test", ("_silence_", "_unknown_", "yes"))
+def test_a_test_folder_may_lack_labels_but_not_all(tmp_path: Path) -> None:
+    folder = make_test_folder(tmp_path / "some", ("yes", "bird"))
+    known, other = read_test_folder(find_clips(folder, 0, 0), LABELS, FEATURES, NO_CACHE)
+    assert set(known.label_indices.tolist()) == {LABELS.index("yes")}
+    assert set(other.label_indices.tolist()) == {1}
+    folder = make_test_folder(tmp_path / "none", ("bird",))
     with pytest.raises(ValueError) as caught:
-        read_test_folder(folder, LABELS, FEATURES, NO_CACHE)
+        read_test_folder(find_clips(folder, 0, 0), LABELS, FEATURES, NO_CACHE)
     assert str(caught.value) == (
-        f"{folder}: expected a folder of clips for each label, found none for no"
+        f"{folder}: expected folders of clips that are named like labels ({', '.join(LABELS)}), "
+        "found none"
     )
 
 

@@ -33,6 +33,30 @@ def test_the_second_call_computes_nothing(tmp_path: Path) -> None:
     assert_same(FeatureCache(tmp_path / "new" / "cache").get("key", poison), some_examples())
 
 
+def test_a_cache_that_cannot_be_written_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    said: list[str] = []
+    cache = FeatureCache(tmp_path / "file" / "cache", said.append)
+    for _ in range(2):
+        assert_same(cache.get("key", some_examples), some_examples())
+    (line,) = said
+    assert line.startswith("features are not kept for the next time: ") and "file" in line
+
+
+def test_a_cache_that_can_only_be_read_serves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FeatureCache(tmp_path).get("kept", some_examples)
+
+    def read_only(*arguments: object, **options: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("tempfile.mkstemp", read_only)
+    cache = FeatureCache(tmp_path)
+    assert_same(cache.get("new", lambda: some_examples(1)), some_examples(1))
+    assert_same(FeatureCache(tmp_path).get("kept", poison), some_examples())
+
+
 def test_each_key_has_examples_of_its_own(tmp_path: Path) -> None:
     cache = FeatureCache(tmp_path)
     for seed in range(3):

@@ -220,3 +220,28 @@ def test_folder_or_file_in_use_is_refused_and_stays(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="expected a new or empty folder to unpack into, got "):
             extract_archive(archive, taken)
     assert contents(tmp_path / "speech") == {"mine": b"mine"}
+
+
+# ---- archives as people make them
+
+
+@pytest.mark.parametrize("wrapping", ["speech_commands/", "./a/b/"])
+def test_a_folder_around_everything_is_taken_off(tmp_path: Path, wrapping: str) -> None:
+    members = [(tar_member(f"{wrapping}{name}"), content) for name, content in CONTENT.items()]
+    write_tar(tmp_path / "a.tgz", members)
+    extract_archive(tmp_path / "a.tgz", tmp_path / "out", {"marker": b"1"})
+    assert contents(tmp_path / "out") == {**CONTENT, "marker": b"1"}
+
+
+def test_the_folder_of_the_only_word_stays(tmp_path: Path) -> None:
+    write_tar(tmp_path / "a.tgz", [(tar_member("yes/a.wav"), b"1")])
+    extract_archive(tmp_path / "a.tgz", tmp_path / "out")
+    assert contents(tmp_path / "out") == {"yes/a.wav": b"1"}
+
+
+def test_what_macos_adds_is_left_out(tmp_path: Path) -> None:
+    names = ["words/yes/a.wav", "words/no/b.wav"]
+    added = ["__MACOSX/words/yes/._a.wav", "words/.DS_Store", "words/yes/._a.wav"]
+    write_zip(tmp_path / "a.zip", [(zipfile.ZipInfo(name), b"1") for name in names + added])
+    extract_archive(tmp_path / "a.zip", tmp_path / "out")
+    assert contents(tmp_path / "out") == {"yes/a.wav": b"1", "no/b.wav": b"1"}
