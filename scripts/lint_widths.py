@@ -29,6 +29,7 @@ from golden.exports.evidence import json_bytes
 from golden.network import IntegerNetwork
 from scripts.console.command_line import Parser, run_command
 from scripts.console.flags import add_widths_flag
+from scripts.console.places import RTL_FOLDER
 from scripts.console.progress import say, show_table
 from scripts.width_lint.required_ranges import report_ranges, with_label
 from scripts.width_lint.rtl_reading import read_accelerator, read_design
@@ -37,7 +38,7 @@ from scripts.width_lint.width_map import read_table
 from scripts.width_lint.width_rules import lint
 
 EXAMPLE = "scripts/lint_widths.py weights/NAME/network.npz --config fast"
-OUR_TABLE = Path("rtl_ref/width_map.toml")
+OUR_TABLE = RTL_FOLDER / "width_map.toml"
 
 
 def main() -> None:
@@ -69,7 +70,7 @@ def _parse() -> argparse.Namespace:
     add("--config", default="fast", help=f"{names}, or such as conv_1=window,dw_conv=row")
     add_widths_flag(parser)
     add("--cases", type=Path, help="golden cases, for --widths observed")
-    add("--rtl_dir", type=Path, default=Path("rtl_ref"), help="folder of this project's Verilog")
+    add("--rtl_dir", type=Path, default=RTL_FOLDER, help="folder of this project's Verilog")
     add("--table", type=Path, help="which signal is which (default: rtl_ref/width_map.toml)")
     add("--ranges", type=Path, help="bit_widths.json, for any other RTL")
     add("--sources", type=Path, nargs="+", default=(), help="Verilog files, with --ranges")

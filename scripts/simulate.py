@@ -39,7 +39,7 @@ from quant_models.dataset import read_test_folder
 from quant_models.feature_cache import FeatureCache
 from scripts.console.command_line import Parser, require_exclusive, run_command
 from scripts.console.flags import add_widths_flag
-from scripts.console.places import golden_cases, network_name
+from scripts.console.places import RTL_FOLDER, golden_cases, network_name
 from scripts.console.progress import CONSOLE, progress_bar, say, show_table
 from scripts.simulation.accelerator_simulation import SIMULATORS, AcceleratorSimulator
 from scripts.simulation.divergence import Divergence, minimise
@@ -134,7 +134,7 @@ def _parse() -> argparse.Namespace:
         help=f"{names}, or such as conv_1=window,dw_conv=row: what a stage does in a cycle",
     )
     add("--simulator", choices=SIMULATORS, default="verilator", help="which simulator runs")
-    add("--rtl_dir", type=Path, default=Path("rtl_ref"), help="folder of the Verilog")
+    add("--rtl_dir", type=Path, default=RTL_FOLDER, help="folder of the Verilog")
     add("--clips", type=int, help="only the first so many clips, and all ties")
     add("--gap_percent", type=int, default=0, help="cycles in which the source pauses")
     add("--stall_percent", type=int, default=0, help="cycles in which the sink stalls")

@@ -40,7 +40,7 @@ from quant_models.checkpoint import Checkpoint, load_checkpoint
 from quant_models.exactness import FLOAT32_EXACT, exactness_text
 from scripts.console.command_line import Parser, comma_separated, run_command
 from scripts.console.flags import add_widths_flag
-from scripts.console.places import RTL_FOLDER, network_name, vectors_folder
+from scripts.console.places import RTL_FOLDER, network_name, stored_vectors
 from scripts.console.progress import CONSOLE, say, show_table
 from scripts.simulation.accelerator_simulation import AcceleratorSimulator
 from scripts.simulation.c_inference import run_c
@@ -205,7 +205,7 @@ def main() -> None:
     """Parse, climb the ladder, write the evidence."""
     flags = _parse()
     checkpoint = load_checkpoint(flags.checkpoint)
-    vectors = flags.vectors_dir or vectors_folder(network_name(flags.checkpoint))
+    vectors = flags.vectors_dir or stored_vectors(flags.checkpoint)
     network = checkpoint.network()
     accelerators, hardware = _hardware(flags, network)
     say(f"network {network.digest}")

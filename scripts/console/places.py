@@ -19,15 +19,22 @@ def network_name(path: Path) -> str:
 
 
 def weights_folder(name: str) -> Path:
-    """Return where the export of a network goes and is looked for."""
+    """Return where the export of a network goes."""
     return Path("weights") / name
 
 
 def vectors_folder(name: str) -> Path:
-    """Return where the golden vectors of a network go and are looked for."""
+    """Return where the golden vectors of a network go."""
     return Path("golden/vectors") / name
+
+
+def stored_vectors(network_path: Path) -> Path:
+    """Return where the golden vectors of the network in a file are looked for: here, or else in the
+    repository."""
+    here = vectors_folder(network_name(network_path))
+    return here if here.exists() or not (REPOSITORY / here).exists() else REPOSITORY / here
 
 
 def golden_cases(network_path: Path) -> Path:
     """Return where the golden cases of the network in a file are looked for."""
-    return vectors_folder(network_name(network_path)) / "cases.npz"
+    return stored_vectors(network_path) / "cases.npz"

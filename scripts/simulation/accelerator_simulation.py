@@ -26,11 +26,13 @@ from dataflow.hardware.rtl_parameters import BLOCKS, accelerator_parameters, str
 from golden import reference
 from golden.reference import Integers
 from scripts.console.places import RTL_FOLDER
+from scripts.simulation.building_place import building_place
 from scripts.simulation.rtl_simulation import require_icarus
 
 CACHE = Path("work/cache/simulators")
 TOP = "kws_accelerator"
 HARNESS = Path(__file__).with_name("accelerator_harness")  # .cpp for Verilator, .v for Icarus
+RTL_LINK = "rtl"  # the Verilog, in the folder that a simulator is built in
 SIMULATORS = ("verilator", "icarus")
 # What a run records, in the order in which data pass: sums and values of every layer by its usual
 # name, and the output. The hardware takes the maximum before it shifts, so dw_conv_relu exists only
@@ -146,7 +148,7 @@ class AcceleratorSimulator(Simulator):
             raise ValueError(f"simulator: expected one of {SIMULATORS}, got {runner!r}")
         require_verilator() if runner == "verilator" else require_icarus()
         self.rtl_folder = rtl_folder
-        command = _compile_command(accelerator, runner, rtl_folder.resolve(), trace)
+        command = _compile_command(accelerator, runner, trace)
         super().__init__(accelerator, runner, _compiled(accelerator, command, rtl_folder))
 
 
@@ -204,13 +206,16 @@ def _read_recording(folder: Path) -> Recording:
     return Recording(values, cycles)
 
 
-def _compile_command(
-    accelerator: Accelerator, runner: str, rtl_folder: Path, trace: bool
-) -> list[str]:
+def harness_links() -> dict[str, Path]:
+    """Return both harnesses by the names that commands give them in a folder to build in."""
+    return {f"{HARNESS.name}{suffix}": HARNESS.with_suffix(suffix) for suffix in (".cpp", ".v")}
+
+
+def _compile_command(accelerator: Accelerator, runner: str, trace: bool) -> list[str]:
     """Return the command that makes `simulator` from what `write_accelerator` has written."""
     if runner == "icarus":
-        command = ["iverilog", "-g2012", "-Wall", "-Wno-timescale", "-I.", "-y", str(rtl_folder)]
-        return [*command, "-s", HARNESS.name, "-o", "simulator", f"{HARNESS}.v"]
+        command = ["iverilog", "-g2012", "-Wall", "-Wno-timescale", "-I.", "-y", RTL_LINK]
+        return [*command, "-s", HARNESS.name, "-o", "simulator", f"{HARNESS.name}.v"]
     flags = harness_flags(accelerator, **({"TRACE_FST": 1} if trace else {}))
     command = ["verilator", "--cc", "--exe", "--build", "-Wall", "-O3", "-Mdir", "obj"]
     command += [
@@ -219,12 +224,12 @@ def _compile_command(
         f"-O2 {flags}",
         "-I.",
         "-y",
-        str(rtl_folder),
+        RTL_LINK,
         "--top-module",
         TOP,
     ]
     command += ["--trace-fst"] if trace else []
-    command += [str(rtl_folder / "observed.vlt"), str(rtl_folder / f"{TOP}.v"), f"{HARNESS}.cpp"]
+    command += [f"{RTL_LINK}/observed.vlt", f"{RTL_LINK}/{TOP}.v", f"{HARNESS.name}.cpp"]
     return [*command, "-o", "../simulator"]
 
 
@@ -236,11 +241,12 @@ def _compiled(accelerator: Accelerator, command: list[str], rtl_folder: Path) ->
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix="build-", dir=folder.parent))
     try:
-        write_accelerator(accelerator, partial)
-        build = subprocess.run(command, cwd=partial, capture_output=True, text=True, check=False)
-        if build.returncode:
-            raise ValueError(f"{TOP}: does not compile: {_reason(build.stderr + build.stdout)}")
-        shutil.rmtree(partial / "obj", ignore_errors=True)
+        with building_place(partial, {RTL_LINK: rtl_folder, **harness_links()}) as place:
+            write_accelerator(accelerator, place)
+            build = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
+            if build.returncode:
+                raise ValueError(f"{TOP}: does not compile: {_reason(build.stderr + build.stdout)}")
+            shutil.rmtree(place / "obj", ignore_errors=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as old:
             if folder.exists():
                 folder.rename(Path(old) / "damaged")

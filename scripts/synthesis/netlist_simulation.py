@@ -10,19 +10,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dataflow.hardware.accelerator import Accelerator
+from dataflow.hardware.rtl_parameters import HEADER_FILE
 from scripts.simulation.accelerator_simulation import (
     HARNESS,
     TOP,
     VERILATOR_FIX,
     Simulator,
     harness_flags,
+    harness_links,
     require_verilator,
 )
+from scripts.simulation.building_place import building_place
 from scripts.simulation.rtl_simulation import require_icarus
 from scripts.synthesis import ice40, standard_cells
 from scripts.synthesis.yosys import run_tool
 
 OUTPUT_STREAM = ("out",)
+# In the folder that a simulator is built in.
+_NETLIST_LINK, _MODELS_LINK = "netlist.v", "models.v"
 # What Verilator warns of in generated text: widths in the vendor's own models, modules with and
 # without a timescale together, and bits of an output that copy others of it, such as its sign. All
 # else stops the build.
@@ -68,7 +73,14 @@ class NetlistSimulator(Simulator):
         else:
             require_icarus()
             command = _icarus_command(kind)
-        run_tool(command, folder, "build.log")
+        links = {
+            **harness_links(),
+            _NETLIST_LINK: synthesis_folder / kind.netlist,
+            _MODELS_LINK: synthesis_folder / kind.models,  # which may be absolute
+            HEADER_FILE: synthesis_folder / HEADER_FILE,
+        }
+        with building_place(folder, links) as place:
+            run_tool(command, place, "build.log")
         super().__init__(accelerator, runner, folder, OUTPUT_STREAM)
 
 
@@ -80,18 +92,14 @@ def _verilator_command(accelerator: Accelerator, kind: NetlistKind, trace: bool)
         *(f"-D{macro}" for macro in kind.macros),
         *(("--trace", "--trace-depth", "1") if trace else ()),
         *("-CFLAGS", f"-O0 {flags}", "--top-module", TOP),
-        *(f"../{kind.netlist}", _from_folder(kind.models), f"{HARNESS}.cpp"),
+        *(_NETLIST_LINK, _MODELS_LINK, f"{HARNESS.name}.cpp"),
         *("-o", "../simulator"),
     ]
 
 
 def _icarus_command(kind: NetlistKind) -> list[str]:
     return [
-        *("iverilog", "-g2012", "-I..", "-DNETLIST", *(f"-D{macro}" for macro in kind.macros)),
+        *("iverilog", "-g2012", "-I.", "-DNETLIST", *(f"-D{macro}" for macro in kind.macros)),
         *("-s", HARNESS.name, "-o", "simulator"),
-        *(f"../{kind.netlist}", _from_folder(kind.models), f"{HARNESS}.v"),
+        *(_NETLIST_LINK, _MODELS_LINK, f"{HARNESS.name}.v"),
     ]
-
-
-def _from_folder(models: str) -> str:
-    return models if Path(models).is_absolute() else f"../{models}"

@@ -408,3 +408,9 @@ def test_bad_flags_are_one_line(
     assert run(monkeypatch, *flags) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
+
+
+def test_it_runs_in_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["lint_widths.py", str(SHIPPED)])
+    run_command(lint_widths.main)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from golden import reference
 from golden.comparison import Mismatch
 from golden.network import IntegerNetwork
 from golden.nodes import INT32_MAX, INT32_MIN
+from scripts.console.places import RTL_FOLDER
 from scripts.simulation.accelerator_simulation import SIMULATORS, AcceleratorSimulator
 from scripts.simulation.rtl_comparison import check
 from tests.networks import random_fingerprints, random_network
@@ -48,6 +50,23 @@ def test_sums_beyond_32_bits_are_recorded_as_they_are(
     logits = reference.run(network, clips).logits
     assert logits.min() < -(2**31) or logits.max() > 2**31 - 1
     assert check(AcceleratorSimulator(Accelerator(network, FAST), simulator), clips).clips == 3
+
+
+@each_simulator
+def test_paths_may_have_spaces(
+    simulator: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    require_tool: Callable[[str], None],
+) -> None:
+    require_tool("verilator" if simulator == "verilator" else "iverilog")
+    rtl, folder = tmp_path / "check out" / "rtl ref", tmp_path / "work here"
+    shutil.copytree(RTL_FOLDER, rtl)
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    network, clips = network_with(5), random_fingerprints(1, 2, (10, 6))
+    built = AcceleratorSimulator(Accelerator(network, FAST), simulator, rtl)
+    assert check(built, clips).clips == 2
 
 
 @each_simulator

@@ -19,7 +19,6 @@ from dataflow.ranges.intervals import interval_bounds
 from dataflow.ranges.observed import observe
 from golden.comparison import Mismatch
 from scripts.console.places import RTL_FOLDER
-from scripts.console.progress import CONSOLE
 from scripts.simulation.rtl_comparison import check, compare
 from scripts.synthesis import ice40, standard_cells, width_costs
 from scripts.synthesis.netlist_simulation import GATES, ICE40, NetlistKind, NetlistSimulator
@@ -134,7 +133,7 @@ def test_warning_of_yosys_is_an_error(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("cell_library")
 def test_costs_of_all_widths_stand_side_by_side(
-    tmp_path: Path, require_tool: Callable[[str], None]
+    tmp_path: Path, require_tool: Callable[[str], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     require_tool("nextpnr-ice40")
     wide = small_accelerator(configuration=SMALL)
@@ -151,9 +150,8 @@ def test_costs_of_all_widths_stand_side_by_side(
         assert 0 < each["ice40_up5k"]["logic_cells"] < 5280
         assert each["osu035"]["area_um2"] > 0
     assert (tmp_path / "small_observed_ranges/nextpnr.log").is_file()
-    with CONSOLE.capture() as printed:
-        width_costs.print_table(costs)
-    assert re.search(r"small +observed ranges +interval bounds", printed.get())
+    width_costs.print_table(costs)
+    assert re.search(r"small +observed ranges +interval bounds", capsys.readouterr().out)
 
 
 @pytest.mark.usefixtures("cell_library")
