@@ -1,6 +1,6 @@
 """Many random graphs on every rung of software, and how many values were compared.
 
-    python -m tests.compare_graphs --count 2000
+    python -m tests.compare_graphs --count 300
 
 The tests draw a few hundred; this counts as well: reference = plain loops over Python's integers
 (the first input of each graph), reference = compiled C (one input at a time under sanitisers, and
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def parse_flags() -> argparse.Namespace:
-    parser = Parser(__doc__, "-m tests.compare_graphs --count 2000")
+    parser = Parser(__doc__, "-m tests.compare_graphs --count 300")
     parser.add_argument("--count", type=int, default=200, help="graphs to draw")
     parser.add_argument("--first_seed", type=int, default=0, help="seed of the first")
     return parser.parse_args()

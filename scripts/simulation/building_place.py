@@ -25,7 +25,8 @@ def building_place(folder: Path, links: Mapping[str, Path]) -> Iterator[Path]:
             yield folder
         return
     with tempfile.TemporaryDirectory(prefix="kws-", dir=_plain_place()) as scratch:
-        place = Path(scratch)
+        place = Path(scratch) / "build"
+        place.mkdir()
         with _linked(place, links):
             yield place
         shutil.copytree(place, folder, dirs_exist_ok=True)
