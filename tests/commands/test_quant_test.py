@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 import sys
@@ -10,16 +12,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import quant_test
 from dataflow.ranges.intervals import magnitude_bound
 from golden import reference
 from golden.archive import write_archive
+from golden.comparison import Comparison
 from golden.exports.export import check_export
 from golden.network import IntegerNetwork
 from quant_models.checkpoint import Checkpoint, load_checkpoint
-from quant_models.evaluation import Verifier
+from quant_models.evaluation import Result, Verifier
 from quant_models.model_size import ModelSize
+from scripts.console import progress
 from scripts.console.command_line import run_command
 from tests.checkpoints import random_checkpoint, random_parameters
 from tests.commands.conftest import Trained, run_script
@@ -169,6 +174,38 @@ def make_test_folder(folder: Path) -> Path:
             samples = spoken_word(word, rng) if word else 0.1 * rng.standard_normal(RATE_HZ)
             write_wav(folder / label / f"{number}.wav", samples)
     return folder
+
+
+# ---- many labels
+
+
+@pytest.mark.parametrize("labels", [4, 12, 24, 40])
+@pytest.mark.parametrize("columns", [None, 80])
+def test_the_console_shows_what_fits_whole(
+    labels: int,
+    columns: int | None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """`columns` None stands for a file."""
+    shown = io.StringIO()
+    if columns is not None:
+        console = Console(file=shown, force_terminal=True, width=columns, color_system=None)
+        monkeypatch.setattr(progress, "CONSOLE", console)
+    rng = np.random.default_rng(0)
+    confusion = rng.integers(1_000, 5_000, (labels, labels))
+    names = tuple(f"word_{number}" for number in range(labels))
+    result = Result("test set", names, "engine", confusion, Comparison(1, {}))
+    quant_test.show(result)
+    text = shown.getvalue() if columns is not None else capsys.readouterr().out
+    lines = text.splitlines()
+    assert "…" not in text and (columns is None or max(map(len, lines)) <= columns)
+    for index, name in enumerate(names):
+        (line,) = (line for line in lines if re.match(rf"\W*{name}\b.* \d", line))
+        assert f" {confusion[index, index]} " in line
+    rows = list(csv.reader(quant_test.confusion_csv([result]).splitlines()))
+    assert rows[0][2:] == list(names)
+    assert [[int(count) for count in row[2:]] for row in rows[1:]] == confusion.tolist()
 
 
 # ---- refusals

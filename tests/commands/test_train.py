@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import re
 import signal
@@ -375,6 +376,47 @@ def test_an_unknown_word_is_refused_with_those_that_there_are(
     write_wav(mkdir(folder / "yes") / "a.wav", np.zeros(RATE_HZ))
     found = refused(train.main, "--data_dir", folder)
     assert found == f"wanted_words: expected words that {folder} has (yes), got 'no'"
+
+
+def test_the_user_s_own_keras_settings_stay_outside(trained: Trained, tmp_path: Path) -> None:
+    settings = {
+        "floatx": "float16",
+        "epsilon": 0.5,
+        "backend": "jax",
+        "image_data_format": "channels_first",
+        "dtype_policy": "mixed_float16",
+    }
+    (tmp_path / "keras.json").write_text(json.dumps(settings))
+    made = []
+    for name, user in (
+        ("plain", {}),
+        ("jax", {"KERAS_BACKEND": "jax", "KERAS_HOME": str(tmp_path)}),
+    ):
+        folder = mkdir(tmp_path / name)
+        done = subprocess.run(
+            [
+                *(sys.executable, str(REPOSITORY / "train.py"), *TRAINING_FLAGS.split()),
+                *("--data_dir", str(trained.data_dir), "--how_many_training_steps", "20"),
+                *("--learning_rate", "0.004", "--augmented_examples", "100"),
+            ],
+            cwd=folder,
+            env={**environment(), **user},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        (checkpoint,) = (folder / "work/DS_CNN/training/best").iterdir()
+        made.append(checkpoint.read_bytes())
+    assert made[0] == made[1]
+
+
+def test_no_address_means_the_folder_as_it_is(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags = parsed(monkeypatch, "--data_url=", "--data_dir", str(trained.data_dir))
+    train.prepare_data(flags)
+    assert trained.data_dir.is_dir()
 
 
 def mkdir(folder: Path) -> Path:

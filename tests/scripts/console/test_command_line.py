@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -137,3 +138,34 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 141
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_names_that_a_terminal_does_not_know_are_spelled_out(encoding: str) -> None:
+    script = (
+        "from scripts.console.command_line import run_command\n"
+        "from scripts.console.progress import say\n"
+        "def main():\n"
+        "    say('caf\\u00e9 \\u2026 \\udcff.wav')\n"
+        "    raise ValueError('\\udcff.wav: not sound')\n"
+        "run_command(main)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == b"error: \\udcff.wav: not sound\n"
+    expected = {
+        "ascii": b"caf\\xe9 \\u2026 \\udcff.wav\n",
+        "latin-1": b"caf\xe9 \\u2026 \\udcff.wav\n",
+        "utf-8": "café … \\udcff.wav\n".encode(),
+    }
+    assert done.stdout == expected[encoding]
+
+
+def test_words_are_taken_in_the_composed_form() -> None:
+    assert comma_separated("cafe\N{COMBINING ACUTE ACCENT}, no") == ("café", "no")
