@@ -190,7 +190,7 @@ def example_sets(flags: argparse.Namespace, checkpoint: Checkpoint) -> list[tupl
         return [*sets, (f"test set {flags.test_dir.name}", known)]
     prepare_default_data(flags.data_dir)
     data = SpeechData(flags.data_dir, checkpoint.data, checkpoint.features, cache)
-    show_found(data.found, checkpoint.labels)
+    show_found(data.found, checkpoint.labels, PARTITIONS)
     with progress_bar("features"):
         return [
             (f"{partition} partition", data.evaluation_examples(partition))

@@ -29,7 +29,7 @@ from quant_models.model_size import (
     parse_layers,
     require_fit,
 )
-from quant_models.speech_commands import VALIDATION, labels_for
+from quant_models.speech_commands import PARTITIONS, VALIDATION, labels_for
 from quant_models.training_run import TrainingRun, choose_cases
 from quant_models.training_settings import TrainingSettings
 from scripts.console.command_line import Parser, comma_separated, run_command
@@ -66,7 +66,7 @@ def main() -> None:
         FeatureCache(flags.cache_dir, say),
         flags.speech_dirs,
     )
-    show_found(data.found, data.labels)
+    show_found(data.found, data.labels, PARTITIONS)
     with progress_bar("features") as progress:
         validation = data.evaluation_examples(VALIDATION)
         cases = choose_cases(data, settings.seed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,13 +19,22 @@ _MOST_WORDS = 40
 _EXAMPLES = 3
 
 
-def show_found(found: FoundClips, words: Sequence[str]) -> None:
-    """Print the clips of a folder by word, these `words` first, and what is left out of it."""
-    counts: dict[str, Counter[str]] = {}
-    for clip in found.clips:
-        counts.setdefault(clip.word, Counter())[clip.partition] += 1
-    partitions = tuple(dict.fromkeys(clip.partition for clip in found.clips))
-    show_table(_table(counts, found.folder, words, partitions))
+def show_found(found: FoundClips, words: Sequence[str], partitions: Sequence[str] = ()) -> None:
+    """Print how many clips a folder has, by word and partition, and what is left out and why.
+
+    `words` come first; beyond so many, the others share a line. Without `partitions` clips of a
+    word are counted together.
+    """
+    say(f"found       {len(found.clips):,} clips in {found.folder}")
+    columns = partitions or ("clips",)
+    table = Table()
+    table.add_column("word")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for name, counts in _rows(found, words):
+        cells = (counts[column] if partitions else counts.total() for column in columns)
+        table.add_row(escape(name), *(f"{cell:,}" for cell in cells))
+    show_table(table)
     reasons: dict[str, list[Path]] = {}
     for each in found.skipped:
         reasons.setdefault(each.reason, []).append(each.path)
@@ -35,25 +44,15 @@ def show_found(found: FoundClips, words: Sequence[str]) -> None:
         say(f"left out    {len(paths):,}, {reason}: {some}{more}")
 
 
-def _table(
-    counts: Mapping[str, Counter[str]],
-    folder: Path,
-    words: Sequence[str],
-    partitions: Sequence[str],
-) -> Table:
-    """Return the counts as a table; beyond so many words the rest is one row."""
-    table = Table(title=escape(f"clips in {folder}"))
-    table.add_column("word")
-    for partition in partitions:
-        table.add_column(partition, justify="right")
+def _rows(found: FoundClips, words: Sequence[str]) -> list[tuple[str, Counter[str]]]:
+    """Return the counts of each word by partition, and of all that share a line."""
+    counts: dict[str, Counter[str]] = {}
+    for clip in found.clips:
+        counts.setdefault(clip.word, Counter())[clip.partition] += 1
     first = [word for word in words if word in counts]
     order = [*first, *sorted(word for word in counts if word not in first)]
     rows = [(word, counts[word]) for word in order[:_MOST_WORDS]]
-    rest = order[_MOST_WORDS:]
+    rest = [counts[word] for word in order[_MOST_WORDS:]]
     if rest:
-        rows.append(
-            (f"{len(rest):,} further words", sum((counts[word] for word in rest), Counter()))
-        )
-    for word, row in [*rows, ("all", sum(counts.values(), Counter()))]:
-        table.add_row(escape(word), *(f"{row[partition]:,}" for partition in partitions))
-    return table
+        rows.append((f"{len(rest):,} further words", sum(rest, Counter())))
+    return rows
