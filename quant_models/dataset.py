@@ -70,11 +70,10 @@ class SpeechData:
         require_words(clips, settings.wanted_words, data_dir, "wanted_words")
         self._clips = tuple(_moved(clip, settings.held_out_words) for clip in clips)
         self._data_dir = data_dir
-        self._has_silence = any(clip.word == SILENCE_LABEL for clip in clips)
         folder = data_dir / BACKGROUND_FOLDER
         noise = find_sound(folder) if folder.is_dir() else SoundFiles((), ())
-        trained = {clip.word for clip in self._clips if clip.partition == TRAINING}
-        if not (noise.sounds or SILENCE_LABEL in trained) and settings.silence_percentage > 0:
+        self._trained = {clip.word for clip in self._clips if clip.partition == TRAINING}
+        if not (noise.sounds or SILENCE_LABEL in self._trained) and settings.silence_percentage > 0:
             raise ValueError(f"{folder}: expected recordings of background noise, found none")
         speech = [find_sound(folder) for folder in speech_dirs]
         self._noise_files = noise.sounds
@@ -101,9 +100,8 @@ class SpeechData:
         without a clip in the training partition.
         """
         require_words(self._clips, self.settings.held_out_words, self._data_dir, "held_out_words")
-        trained = {clip.word for clip in self._clips if clip.partition == TRAINING}
         for word in self.settings.wanted_words:
-            if word not in trained:
+            if word not in self._trained:
                 raise ValueError(
                     f"{self._data_dir}: expected clips of {word} in the training partition, found "
                     "none (lower --validation_percentage and --testing_percentage leave it more)"
@@ -119,8 +117,6 @@ class SpeechData:
         settings = dataclasses.asdict(self.settings)
         del settings["augmentation"], settings["unknown_exponent"], settings["running_speech"]
         settings["silence_volume"] = self.settings.augmentation.silence_volume
-        if self._has_silence:
-            settings["silence"] = "clips and noise"
         key = self._key("evaluation", partition, settings)
         return self._cache.get(key, lambda: self._fixed(partition, progress))
 
@@ -262,8 +258,11 @@ def _cache_key(*parts: Any) -> str:
 def _content_digest(
     clips: Sequence[Clip], noise_files: Sequence[Path] = (), speech_files: Sequence[Path] = ()
 ) -> str:
-    """SHA-256 over the words, names and bytes of all files, in order."""
-    used = [(f"word {clip.word}", clip.path) for clip in clips]
+    """SHA-256 over the uses, names and bytes of all files, in order."""
+    used = [
+        ("silence" if clip.word == SILENCE_LABEL else f"word {clip.word}", clip.path)
+        for clip in clips
+    ]
     used += [("noise", path) for path in noise_files]
     used += [("speech", path) for path in speech_files]
 
