@@ -1,47 +1,76 @@
 """Run the whole chain on synthesised speech: train, export, check, simulate, report.
 
 Every step is a command that is printed before it runs, to be typed and varied by hand. Results go
-to work/demo; nothing that is checked in changes.
+to work/demo, or where an earlier demo's are to work/demo-2 and on; nothing that is checked in
+changes.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.table import Table
 
+from golden import files
 from golden.comparison import Mismatch
 from golden.exports.export import check_export
 from scripts.console.command_line import Parser, run_command
 from scripts.console.progress import CONSOLE, say, show_table
 
 FOLDER = Path("work/demo")
-WEIGHTS = FOLDER / "weights"
-VECTORS = FOLDER / "vectors"
-EVALUATION = FOLDER / "evaluation"
-WIDTHS = FOLDER / "bitwidths"
-SIMULATION = FOLDER / "simulation"
-NETWORK = WEIGHTS / "network.npz"
-CASES = VECTORS / "cases.npz"
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the steps leave what they make."""
+
+    folder: Path
+
+    @property
+    def training(self) -> Path:
+        return self.folder / "training"
+
+    @property
+    def weights(self) -> Path:
+        return self.folder / "weights"
+
+    @property
+    def vectors(self) -> Path:
+        return self.folder / "vectors"
+
+    @property
+    def evaluation(self) -> Path:
+        return self.folder / "evaluation"
+
+    @property
+    def widths(self) -> Path:
+        return self.folder / "bitwidths"
+
+    @property
+    def simulation(self) -> Path:
+        return self.folder / "simulation"
+
+    @property
+    def network_and_cases(self) -> tuple[str, str]:
+        return str(self.weights / "network.npz"), str(self.vectors / "cases.npz")
 
 
 def main() -> None:
     Parser(__doc__, "python scripts/demo.py").parse_args()
     started = time.monotonic()
-    if FOLDER.exists():
-        shutil.rmtree(FOLDER)
-    step("Train on synthesised speech", train_command())
-    step("Take the integers, check them, export them", export_command(best_checkpoint()))
-    digest = check_export(WEIGHTS, VECTORS)
-    step("Compile the header as C99", compile_command())
-    step("Bit widths of every signal", bit_width_command())
-    step("Run every clip of the vectors through the RTL", simulation_command())
-    report(digest, time.monotonic() - started)
+    places = Places(next(path for path in files.numbered(FOLDER) if not path.exists()))
+    step("Train on synthesised speech", train_command(places))
+    step("Take the integers, check them, export them", export_command(places))
+    digest = check_export(places.weights, places.vectors)
+    step("Compile the header as C99", compile_command(places))
+    step("Bit widths of every signal", bit_width_command(places))
+    step("Run every clip of the vectors through the RTL", simulation_command(places))
+    report(digest, time.monotonic() - started, places)
 
 
 def step(title: str, command: list[str]) -> None:
@@ -57,57 +86,56 @@ def step(title: str, command: list[str]) -> None:
         raise ValueError(f"{command[1]}: expected to succeed, exit status {result.returncode}")
 
 
-def train_command() -> list[str]:
+def train_command(places: Places) -> list[str]:
     return [
-        *("python", "train.py", "--train_dir", str(FOLDER / "training")),
+        *("python", "train.py", "--train_dir", str(places.training)),
         *("--learning_rate", "0.001,0.0002", "--how_many_training_steps", "3000,1000"),
         *("--augmented_examples", "20000", "--eval_step_interval", "200"),
     ]
 
 
-def best_checkpoint() -> Path:
-    found = sorted((FOLDER / "training" / "best").glob("*.npz"))
+def export_command(places: Places) -> list[str]:
+    best = places.training / "best"
+    found = sorted(best.glob("*.npz"))
     if len(found) != 1:
-        raise ValueError(f"{FOLDER}/training/best: expected one checkpoint, got {len(found)}")
-    return found[0]
-
-
-def export_command(checkpoint: Path) -> list[str]:
+        raise ValueError(f"{best}: expected one checkpoint, got {len(found)}")
     return [
-        *("python", "quant_test.py", "--checkpoint", str(checkpoint)),
-        *("--output_dir", str(WEIGHTS), "--vectors_dir", str(VECTORS)),
-        *("--evaluation_dir", str(EVALUATION)),
+        *("python", "quant_test.py", "--checkpoint", str(found[0])),
+        *("--output_dir", str(places.weights), "--vectors_dir", str(places.vectors)),
+        *("--evaluation_dir", str(places.evaluation)),
     ]
 
 
-def compile_command() -> list[str]:
+def compile_command(places: Places) -> list[str]:
     return [
         *("cc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-fsyntax-only"),
-        str(WEIGHTS / "weight.h"),
+        str(places.weights / "weight.h"),
     ]
 
 
-def bit_width_command() -> list[str]:
+def bit_width_command(places: Places) -> list[str]:
+    network, cases = places.network_and_cases
     return [
-        *("python", "scripts/bitwidths.py", str(NETWORK), "--cases", str(CASES)),
+        *("python", "scripts/bitwidths.py", network, "--cases", cases),
         # A short proof: looser behind the pool than the usual one, and just as safe.
         *("--search_rounds", "0", "--solve_seconds", "1"),
-        *("--output_dir", str(WIDTHS)),
+        *("--output_dir", str(places.widths)),
     ]
 
 
-def simulation_command() -> list[str]:
+def simulation_command(places: Places) -> list[str]:
+    network, cases = places.network_and_cases
     return [
-        *("python", "scripts/simulate.py", "--network", str(NETWORK), "--cases", str(CASES)),
-        *("--output_dir", str(SIMULATION)),
+        *("python", "scripts/simulate.py", "--network", network, "--cases", cases),
+        *("--output_dir", str(places.simulation)),
     ]
 
 
-def report(digest: str, seconds: float) -> None:
+def report(digest: str, seconds: float, places: Places) -> None:
     """Print the figures and the files to look at."""
-    evidence = json.loads((WEIGHTS / "evidence.json").read_text())
-    accuracy = json.loads((EVALUATION / "accuracy.json").read_text())
-    simulation = json.loads((SIMULATION / "summary.json").read_text())
+    evidence = json.loads((places.weights / "evidence.json").read_text())
+    accuracy = json.loads((places.evaluation / "accuracy.json").read_text())
+    simulation = json.loads((places.simulation / "summary.json").read_text())
     CONSOLE.rule("Done", align="left")
     figures = Table(
         title=f"network {digest[:16]}, {seconds:.0f} s",
@@ -129,24 +157,24 @@ def report(digest: str, seconds: float) -> None:
         f"{cycles['simulated'][0]:,} cycles a clip (predicted {cycles['predicted']:,})",
     )
     show_table(figures)
-    show_table(files_to_look_at())
+    show_table(files_to_look_at(places))
 
 
-def files_to_look_at() -> Table:
-    files = Table(title="files to look at", show_header=False)
+def files_to_look_at(places: Places) -> Table:
+    table = Table(title="files to look at", show_header=False)
     for path, what in (
-        (FOLDER / "training/curves.png", "accuracy and loss over the steps"),
-        (EVALUATION / "confusion.png", "what is taken for what"),
-        (WEIGHTS / "weight.h", "the integers as C99"),
-        (WEIGHTS / "network.c", "inference with them, for a microcontroller"),
-        (WEIGHTS / "example_weight.txt", "the same integers as nested text"),
-        (VECTORS / "1.txt", "one clip, every layer before and after its shift"),
-        (VECTORS / "lots_of_case.txt", "minimum and maximum of every layer, 1,024 clips"),
-        (WIDTHS / "overview.png", "bits of every signal"),
-        (WEIGHTS / "evidence.json", "what was compared, with digests and versions"),
+        (places.training / "curves.png", "accuracy and loss over the steps"),
+        (places.evaluation / "confusion.png", "what is taken for what"),
+        (places.weights / "weight.h", "the integers as C99"),
+        (places.weights / "network.c", "inference with them, for a microcontroller"),
+        (places.weights / "example_weight.txt", "the same integers as nested text"),
+        (places.vectors / "1.txt", "one clip, every layer before and after its shift"),
+        (places.vectors / "lots_of_case.txt", "minimum and maximum of every layer, 1,024 clips"),
+        (places.widths / "overview.png", "bits of every signal"),
+        (places.weights / "evidence.json", "what was compared, with digests and versions"),
     ):
-        files.add_row(str(path), what)
-    return files
+        table.add_row(str(path), what)
+    return table
 
 
 if __name__ == "__main__":
