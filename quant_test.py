@@ -176,7 +176,7 @@ def example_sets(flags: argparse.Namespace, checkpoint: Checkpoint) -> list[tupl
     """Return the sets to evaluate by title, the test set last."""
     cache = FeatureCache(flags.cache_dir, say)
     if flags.test_dir is not None:
-        found = find_clips(flags.test_dir, 0, 0)
+        found = find_clips([flags.test_dir], 0, 0)
         show_found(found, checkpoint.labels)
         there = {clip.word for clip in found.clips}
         for label in checkpoint.labels:

@@ -111,7 +111,8 @@ def parse_flags() -> argparse.Namespace:
     add = parser.add_argument
     add(
         "--data_url",
-        help="archive to download if DATA_DIR is not there; may end in #sha256=...; empty: none",
+        help="archive to download if the first DATA_DIR is not there; may end in #sha256=...; "
+        "empty: none",
     )
     add("--data_sha256", help="SHA-256 of that archive")
     add("--train_dir", type=Path, default=Path("work/DS_CNN/training"), help="where results go")
@@ -242,8 +243,9 @@ def prepare_data(flags: argparse.Namespace) -> None:
             raise ValueError("data_sha256: expected together with data_url, got it alone")
         prepare_default_data(flags.data_dir)
         return
+    first, *_ = flags.data_dir
     with progress_bar("download") as progress:
-        download_data_set(flags.data_url, flags.data_dir, flags.data_sha256, progress)
+        download_data_set(flags.data_url, first, flags.data_sha256, progress)
 
 
 def starting_checkpoint(

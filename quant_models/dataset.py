@@ -1,4 +1,4 @@
-"""From a folder of speech to integer fingerprints with labels, for training and for evaluation.
+"""From folders of speech to integer fingerprints with labels, for training and for evaluation.
 
 Training examples are drawn: class, word, clip, augmentation. Evaluation sets are fixed: the clips
 of a partition as they are, unknown words evenly by word, and silence: clips of it where there are
@@ -25,7 +25,7 @@ from quant_models.feature_cache import Examples, FeatureCache
 from quant_models.parallel import Progress, map_threads
 from quant_models.recordings import Recordings
 from quant_models.sampler import Sampler, by_word
-from quant_models.sound_files import SoundFiles, find_sound
+from quant_models.sound_files import find_sound
 from quant_models.speech_commands import (
     BACKGROUND_FOLDER,
     PARTITIONS,
@@ -44,7 +44,7 @@ _CHUNK = 64  # examples that share a random generator
 
 
 class SpeechData:
-    """The clips of a data folder, read once, and the example sets made from them.
+    """The clips of data folders, read once, and the example sets made from them.
 
     `speech_dirs` are folders of longer recordings without any wanted word; one-second stretches of
     them are unknown examples. `found` tells what there is.
@@ -55,7 +55,7 @@ class SpeechData:
 
     def __init__(
         self,
-        data_dir: Path,
+        data_dirs: Sequence[Path],
         settings: DataSettings,
         feature_settings: FeatureSettings,
         cache: FeatureCache,
@@ -65,27 +65,27 @@ class SpeechData:
         self.features = feature_settings
         self.labels = labels_for(settings.wanted_words)
         self._cache = cache
-        found = find_clips(data_dir, settings.validation_percentage, settings.testing_percentage)
-        clips = found.clips
-        require_words(clips, settings.wanted_words, data_dir, "wanted_words")
-        self._clips = tuple(_moved(clip, settings.held_out_words) for clip in clips)
-        self._data_dir = data_dir
-        folder = data_dir / BACKGROUND_FOLDER
-        noise = find_sound(folder) if folder.is_dir() else SoundFiles((), ())
+        found = find_clips(data_dirs, settings.validation_percentage, settings.testing_percentage)
+        require_words(found, settings.wanted_words, "wanted_words")
+        self._clips = tuple(_moved(clip, settings.held_out_words) for clip in found.clips)
         self._trained = {clip.word for clip in self._clips if clip.partition == TRAINING}
-        if not (noise.sounds or SILENCE_LABEL in self._trained) and settings.silence_percentage > 0:
-            raise ValueError(f"{folder}: expected recordings of background noise, found none")
+        folders = [folder / BACKGROUND_FOLDER for folder in data_dirs]
+        noise = [find_sound(folder) for folder in folders if folder.is_dir()]
+        self._noise_files = [path for files in noise for path in files.sounds]
+        if not (self._noise_files or SILENCE_LABEL in self._trained) and (
+            settings.silence_percentage > 0
+        ):
+            raise ValueError(f"{folders[0]}: expected recordings of background noise, found none")
         speech = [find_sound(folder) for folder in speech_dirs]
-        self._noise_files = noise.sounds
         self._speech_files = [
             path
             for files in speech
             for path in files.sounds
             if path.parent.name != BACKGROUND_FOLDER
         ]
-        skipped = chain(found.skipped, *(files.skipped for files in (noise, *speech)))
-        self.found = FoundClips(data_dir, self._clips, tuple(skipped))
-        self._content = _content_digest(clips, self._noise_files, self._speech_files)
+        skipped = chain(found.skipped, *(files.skipped for files in (*noise, *speech)))
+        self.found = dataclasses.replace(found, clips=self._clips, skipped=tuple(skipped))
+        self._content = _content_digest(found.clips, self._noise_files, self._speech_files)
         self._recordings: Recordings | None = None
 
     def training_examples(
@@ -99,12 +99,13 @@ class SpeechData:
         Raises ValueError for held-out words that the folder does not have, and for a wanted word
         without a clip in the training partition.
         """
-        require_words(self._clips, self.settings.held_out_words, self._data_dir, "held_out_words")
+        require_words(self.found, self.settings.held_out_words, "held_out_words")
         for word in self.settings.wanted_words:
             if word not in self._trained:
                 raise ValueError(
-                    f"{self._data_dir}: expected clips of {word} in the training partition, found "
-                    "none (lower --validation_percentage and --testing_percentage leave it more)"
+                    f"{self.found.where}: expected clips of {word} in the training partition, "
+                    "found none (lower --validation_percentage and --testing_percentage leave "
+                    "it more)"
                 )
         key = self._key("training", count, seed, dataclasses.asdict(self.settings))
         return self._cache.get(key, lambda: self._draw(count, seed, progress))
@@ -146,7 +147,7 @@ class SpeechData:
         wanted = [clip for clip in clips if clip.word in self.settings.wanted_words]
         if not wanted:
             raise ValueError(
-                f"{self._data_dir}: expected clips of {', '.join(self.settings.wanted_words)} in "
+                f"{self.found.where}: expected clips of {', '.join(self.settings.wanted_words)} in "
                 f"the {partition} partition, found none (a higher --{partition}_percentage gives "
                 "it more speakers)"
             )
@@ -204,7 +205,7 @@ def read_test_folder(
     clips = found.clips
     if not any(clip.word in labels for clip in clips):
         raise ValueError(
-            f"{found.folder}: expected folders of clips that are named like labels "
+            f"{found.where}: expected folders of clips that are named like labels "
             f"({', '.join(labels)}), found none"
         )
     known = [clip for clip in clips if clip.word in labels]

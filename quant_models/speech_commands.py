@@ -12,7 +12,7 @@ import hashlib
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,11 +47,16 @@ class Clip:
 
 @dataclass(frozen=True)
 class FoundClips:
-    """The clips of a data folder, sorted by word and file name, and what was left out."""
+    """The clips of data folders, sorted by word, folder and file name, and what was left out."""
 
-    folder: Path
+    folders: tuple[Path, ...]
     clips: tuple[Clip, ...]
     skipped: tuple[Skipped, ...]
+
+    @property
+    def where(self) -> str:
+        """The folders, for people."""
+        return _named(self.folders)
 
 
 def labels_for(wanted_words: Sequence[str]) -> tuple[str, ...]:
@@ -87,16 +92,31 @@ def partition_of(file_name: str, validation_percentage: float, testing_percentag
 
 
 def find_clips(
+    data_dirs: Sequence[Path], validation_percentage: float, testing_percentage: float
+) -> FoundClips:
+    """Return every clip of some data folders.
+
+    A word is the name of its folder, in Unicode's composed form. In a data folder that names
+    speakers, a clip whose own name states none (no `_nohash_`) is used for training only: its
+    speaker could be in any partition. Where no clip of it names a speaker, each counts as a speaker
+    of its own.
+
+    Raises FileNotFoundError for a missing folder, ValueError for one without clips or given twice.
+    """
+    if len({folder.resolve() for folder in data_dirs}) < len(data_dirs):
+        raise ValueError(f"data_dir: expected each folder once, got {_named(data_dirs)}")
+    found = [_clips_of(folder, validation_percentage, testing_percentage) for folder in data_dirs]
+    clips = [clip for each in found for clip in each.clips]
+    return FoundClips(
+        tuple(data_dirs),
+        tuple(sorted(clips, key=lambda clip: clip.word)),  # it keeps the order of folders and names
+        tuple(skipped for each in found for skipped in each.skipped),
+    )
+
+
+def _clips_of(
     data_dir: Path, validation_percentage: float, testing_percentage: float
 ) -> FoundClips:
-    """Return every clip of a data folder.
-
-    A word is the name of its folder, in Unicode's composed form. In a folder that names speakers, a
-    clip whose own name states none (no `_nohash_`) is used for training only: its speaker could be
-    in any partition. Where no clip names a speaker, each counts as a speaker of its own.
-
-    Raises FileNotFoundError for a missing folder, ValueError for one without clips.
-    """
     if not data_dir.is_dir():
         raise FileNotFoundError(f"{data_dir}: expected a folder of words, found nothing there")
     found, skipped = [], []
@@ -123,7 +143,7 @@ def find_clips(
         )
         for word, path in sorted(found)
     )
-    return FoundClips(data_dir, clips, tuple(skipped))
+    return FoundClips((data_dir,), clips, tuple(skipped))
 
 
 def composed(word: str) -> str:
@@ -131,14 +151,16 @@ def composed(word: str) -> str:
     return unicodedata.normalize("NFC", word)
 
 
-def require_words(
-    clips: Iterable[Clip], words: Sequence[str], data_dir: Path, setting: str
-) -> None:
+def require_words(found: FoundClips, words: Sequence[str], setting: str) -> None:
     """Raise ValueError, naming the `setting`, unless every one of its `words` has clips."""
-    available = sorted({clip.word for clip in clips})
+    available = sorted({clip.word for clip in found.clips})
     for word in words:
         if word not in available:
             raise ValueError(
-                f"{setting}: expected words that {data_dir} has ({', '.join(available)}), "
+                f"{setting}: expected words that {found.where} has ({', '.join(available)}), "
                 f"got {word!r}"
             )
+
+
+def _named(folders: Sequence[Path]) -> str:
+    return ", ".join(map(str, folders))

@@ -85,7 +85,7 @@ def _examples(checkpoint: Checkpoint, data_dir: Path | None, cache_dir: Path) ->
         return Examples(checkpoint.cases, checkpoint.case_labels)
     with progress_bar("features"):
         cache = FeatureCache(cache_dir)
-        data = SpeechData(data_dir, checkpoint.data, checkpoint.features, cache)
+        data = SpeechData([data_dir], checkpoint.data, checkpoint.features, cache)
         return data.evaluation_examples(VALIDATION)
 
 

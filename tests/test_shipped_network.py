@@ -187,7 +187,7 @@ def proven_ranges(name: str) -> ProvenRanges:
 def test_accuracy_on_the_test_set_is_the_one_in_the_readme(name: str, speech_dir: Path) -> None:
     checkpoint = load_checkpoint(REPOSITORY / "weights" / name / f"{name}.npz")
     known, other = read_test_folder(
-        find_clips(speech_dir / "speech_commands_test", 0, 0),
+        find_clips([speech_dir / "speech_commands_test"], 0, 0),
         checkpoint.labels,
         checkpoint.features,
         FeatureCache(None),
@@ -211,7 +211,9 @@ def test_generated_c_is_the_reference_on_every_clip_of_the_test_set(
     require_tool("cc")
     checkpoint = load_checkpoint(REPOSITORY / "weights" / name / f"{name}.npz")
     folder, cache = speech_dir / "speech_commands_test", FeatureCache(None)
-    sets = read_test_folder(find_clips(folder, 0, 0), checkpoint.labels, checkpoint.features, cache)
+    sets = read_test_folder(
+        find_clips([folder], 0, 0), checkpoint.labels, checkpoint.features, cache
+    )
     clips = np.concatenate([examples.fingerprints for examples in sets])
     network = checkpoint.network()
     expected = reference.run(network, clips)

@@ -36,8 +36,9 @@ def add_data_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data_dir",
         type=Path,
-        default=DEFAULT_DATA_DIR,
-        help="folder of clips, <word>/<speaker>_nohash_<n>.wav and _background_noise_/*.wav; "
+        nargs="+",
+        default=(DEFAULT_DATA_DIR,),
+        help="folders of clips, <word>/<speaker>_nohash_<n>.wav and _background_noise_/*.wav; "
         "the default one is synthesised when it is first needed",
     )
     parser.add_argument(

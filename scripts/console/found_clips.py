@@ -25,7 +25,7 @@ def show_found(found: FoundClips, words: Sequence[str], partitions: Sequence[str
     `words` come first; beyond so many, the others share a line. Without `partitions` clips of a
     word are counted together.
     """
-    say(f"found       {len(found.clips):,} clips in {found.folder}")
+    say(f"found       {len(found.clips):,} clips in {found.where}")
     columns = partitions or ("clips",)
     table = Table()
     table.add_column("word")

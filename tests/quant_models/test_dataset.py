@@ -55,7 +55,7 @@ def own_folder(tmp_path: Path) -> Path:
 def speech_data(
     folder: Path, cache: FeatureCache = NO_CACHE, speech: tuple[Path, ...] = (), **settings: Any
 ) -> SpeechData:
-    return SpeechData(folder, DataSettings(**settings), FEATURES, cache, speech)
+    return SpeechData([folder], DataSettings(**settings), FEATURES, cache, speech)
 
 
 def same(first: Examples, second: Examples) -> bool:
@@ -313,6 +313,17 @@ def with_silence(folder: Path) -> Path:
     return folder
 
 
+def test_several_folders_are_heard_together(own_folder: Path, tmp_path: Path) -> None:
+    other = make_speech_folder(tmp_path / "other", words=("yes", "cat"), noise_seconds=())
+    data = SpeechData([other, own_folder], DataSettings(), FEATURES, NO_CACHE)
+    assert len(data.found.clips) == 20 * 5 + 60 * 2
+    both = data.evaluation_examples(VALIDATION)
+    alone = speech_data(own_folder).evaluation_examples(VALIDATION)
+    yes = LABELS.index("yes")
+    more = len(clips_in(other, VALIDATION, "yes"))
+    assert (both.label_indices == yes).sum() == (alone.label_indices == yes).sum() + more > more
+
+
 def test_clips_of_silence_are_silence(own_folder: Path, heard: list[Clip]) -> None:
     data = speech_data(with_silence(own_folder))
     training = data.training_examples(400, 0)
@@ -535,7 +546,7 @@ def test_other_features_are_another_set(folder: Path, tmp_path: Path) -> None:
     cache = FeatureCache(tmp_path)
     for count in (10, 8):
         settings = FeatureSettings(coefficients=count)
-        data = SpeechData(folder, DataSettings(), settings, cache)
+        data = SpeechData([folder], DataSettings(), settings, cache)
         assert data.evaluation_examples(TESTING).fingerprints.shape[2] == count
 
 
@@ -614,7 +625,7 @@ def make_test_folder(folder: Path, labels: tuple[str, ...] = (*LABELS, "bird", "
 
 def test_a_test_folder_gives_known_and_other_words(tmp_path: Path) -> None:
     folder = make_test_folder(tmp_path / "test")
-    known, other = read_test_folder(find_clips(folder, 0, 0), LABELS, FEATURES, NO_CACHE)
+    known, other = read_test_folder(find_clips([folder], 0, 0), LABELS, FEATURES, NO_CACHE)
     assert known.label_indices.tolist() == [0] * 3 + [1] * 3 + [3] * 3 + [2] * 3  # by folder name
     assert other.label_indices.tolist() == [1] * 6
     for examples, words in (
@@ -632,32 +643,32 @@ def test_a_test_folder_gives_known_and_other_words(tmp_path: Path) -> None:
 
 def test_a_test_folder_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, cache = make_test_folder(tmp_path / "test"), FeatureCache(tmp_path / "cache")
-    first = read_test_folder(find_clips(folder, 0, 0), LABELS, FEATURES, cache)
+    first = read_test_folder(find_clips([folder], 0, 0), LABELS, FEATURES, cache)
     with monkeypatch.context() as patch:
         poisoned(patch)
-        again = read_test_folder(find_clips(folder, 0, 0), LABELS, FEATURES, cache)
+        again = read_test_folder(find_clips([folder], 0, 0), LABELS, FEATURES, cache)
     assert same(first[0], again[0]) and same(first[1], again[1])
     swapped = read_test_folder(
-        find_clips(folder, 0, 0), (*LABELS[:2], "no", "yes"), FEATURES, cache
+        find_clips([folder], 0, 0), (*LABELS[:2], "no", "yes"), FEATURES, cache
     )
     assert swapped[0].label_indices.tolist() == [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3
 
 
 def test_a_test_folder_without_other_words_has_no_others(tmp_path: Path) -> None:
     known, other = read_test_folder(
-        find_clips(make_test_folder(tmp_path / "test", LABELS), 0, 0), LABELS, FEATURES, NO_CACHE
+        find_clips([make_test_folder(tmp_path / "test", LABELS)], 0, 0), LABELS, FEATURES, NO_CACHE
     )
     assert (len(known), len(other)) == (12, 0)
 
 
 def test_a_test_folder_may_lack_labels_but_not_all(tmp_path: Path) -> None:
     folder = make_test_folder(tmp_path / "some", ("yes", "bird"))
-    known, other = read_test_folder(find_clips(folder, 0, 0), LABELS, FEATURES, NO_CACHE)
+    known, other = read_test_folder(find_clips([folder], 0, 0), LABELS, FEATURES, NO_CACHE)
     assert set(known.label_indices.tolist()) == {LABELS.index("yes")}
     assert set(other.label_indices.tolist()) == {1}
     folder = make_test_folder(tmp_path / "none", ("bird",))
     with pytest.raises(ValueError) as caught:
-        read_test_folder(find_clips(folder, 0, 0), LABELS, FEATURES, NO_CACHE)
+        read_test_folder(find_clips([folder], 0, 0), LABELS, FEATURES, NO_CACHE)
     assert str(caught.value) == (
         f"{folder}: expected folders of clips that are named like labels ({', '.join(LABELS)}), "
         "found none"

@@ -43,7 +43,8 @@ def touch(folder: Path, *names: str) -> None:
 
 def partitions(folder: Path) -> dict[str, str]:
     return {
-        f"{clip.word}/{clip.path.name}": clip.partition for clip in find_clips(folder, 10, 10).clips
+        f"{clip.word}/{clip.path.name}": clip.partition
+        for clip in find_clips([folder], 10, 10).clips
     }
 
 
@@ -103,7 +104,7 @@ def test_clips_are_found_by_word_in_a_fixed_order(tmp_path: Path) -> None:
     touch(tmp_path, "yes/b_nohash_0.wav", "yes/a_nohash_0.wav", "no/deep/c_nohash_1.FLAC")
     touch(tmp_path, "yes/notes.txt", "README.md", "empty/.keep", "loose_nohash_0.wav")
     touch(tmp_path, "_background_noise_/hiss.wav", ".hidden/x_nohash_0.wav")
-    clips = find_clips(tmp_path, 10, 10).clips
+    clips = find_clips([tmp_path], 10, 10).clips
     assert [(clip.word, clip.path.relative_to(tmp_path).as_posix()) for clip in clips] == [
         ("no", "no/deep/c_nohash_1.FLAC"),
         ("yes", "yes/a_nohash_0.wav"),
@@ -112,10 +113,33 @@ def test_clips_are_found_by_word_in_a_fixed_order(tmp_path: Path) -> None:
     assert all(clip.partition == partition_by_fractions(clip.path.name, 10, 10) for clip in clips)
 
 
+def test_several_folders_are_one_set_in_the_order_of_words_then_folders(tmp_path: Path) -> None:
+    touch(tmp_path, "b/yes/1_nohash_0.wav", "b/cat/x_nohash_0.wav", "b/notes.txt")
+    touch(tmp_path, "a/yes/2_nohash_0.wav", "a/bird/3.wav", "c/yes/4.wav")
+    found = find_clips([tmp_path / name for name in "bac"], 10, 10)
+    assert [clip.path.relative_to(tmp_path).as_posix() for clip in found.clips] == [
+        "a/bird/3.wav",
+        "b/cat/x_nohash_0.wav",
+        "b/yes/1_nohash_0.wav",
+        "a/yes/2_nohash_0.wav",
+        "c/yes/4.wav",
+    ]
+    assert found.clips[0].partition == TRAINING  # its folder names speakers, it does not
+    assert found.clips[-1].partition == partition_by_fractions("4.wav", 10, 10)
+    assert [each.path for each in found.skipped] == [tmp_path / "b" / "notes.txt"]
+    assert found.where == ", ".join(str(tmp_path / name) for name in "bac")
+
+
+def test_a_folder_given_twice_is_refused(tmp_path: Path) -> None:
+    touch(tmp_path, "yes/a.wav")
+    with pytest.raises(ValueError, match=r"^data_dir: expected each folder once, got "):
+        find_clips([tmp_path, tmp_path / "yes" / ".."], 10, 10)
+
+
 def test_what_is_left_out_is_told_with_the_reason(tmp_path: Path) -> None:
     touch(tmp_path, "yes/a.wav", "yes/._a.wav", "yes/notes.txt", "yes/.Trashes/b.wav", "README.md")
     touch(tmp_path, "loose.wav", ".Spotlight/x.wav", "empty/.keep", "_background_noise_/hiss.wav")
-    found = find_clips(tmp_path, 10, 10)
+    found = find_clips([tmp_path], 10, 10)
     assert [clip.path.name for clip in found.clips] == ["a.wav"]
     told = {each.path.relative_to(tmp_path).as_posix(): each.reason for each in found.skipped}
     assert told == {
@@ -135,14 +159,14 @@ def test_a_word_is_the_same_however_its_accents_are_spelled(tmp_path: Path) -> N
         "cafe\N{COMBINING ACUTE ACCENT}/a.wav",
         "caf\N{LATIN SMALL LETTER E WITH ACUTE}/b.wav",
     )
-    clips = find_clips(tmp_path, 10, 10).clips
+    clips = find_clips([tmp_path], 10, 10).clips
     assert [(clip.word, clip.path.name) for clip in clips] == [("café", "a.wav"), ("café", "b.wav")]
 
 
 def test_a_name_that_is_no_text_has_a_partition(tmp_path: Path) -> None:
     (tmp_path / "yes").mkdir()
     (tmp_path / "yes" / os.fsdecode(b"\xff_nohash_0.wav")).touch()
-    (clip,) = find_clips(tmp_path, 10, 10).clips
+    (clip,) = find_clips([tmp_path], 10, 10).clips
     assert clip.partition in PARTITIONS
 
 
@@ -180,14 +204,14 @@ def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "nowhere", tmp_path / "file"):
         touch(tmp_path, "file")
         with pytest.raises(FileNotFoundError) as caught:
-            find_clips(path, 10, 10)
+            find_clips([path], 10, 10)
         assert str(caught.value) == f"{path}: expected a folder of words, found nothing there"
 
 
 def test_a_folder_without_clips_is_refused(tmp_path: Path) -> None:
     touch(tmp_path, "yes/notes.txt", "clip.wav", ".hidden/clip.wav", "_background_noise_/a.wav")
     with pytest.raises(ValueError) as caught:
-        find_clips(tmp_path, 10, 10)
+        find_clips([tmp_path], 10, 10)
     assert str(caught.value) == f"{tmp_path}: expected <word>/<clip>.wav, found no audio file"
 
 
@@ -217,10 +241,10 @@ def test_no_words_are_refused() -> None:
 
 def test_an_unknown_word_is_refused(tmp_path: Path) -> None:
     touch(tmp_path, "yes/a.wav", "no/b.wav")
-    clips = find_clips(tmp_path, 10, 10).clips
-    require_words(clips, ("no", "yes"), tmp_path, "wanted_words")
+    found = find_clips([tmp_path], 10, 10)
+    require_words(found, ("no", "yes"), "wanted_words")
     with pytest.raises(ValueError) as caught:
-        require_words(clips, ("yes", "jes"), tmp_path, "held_out_words")
+        require_words(found, ("yes", "jes"), "held_out_words")
     assert str(caught.value) == (
         f"held_out_words: expected words that {tmp_path} has (no, yes), got 'jes'"
     )

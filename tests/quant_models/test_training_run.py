@@ -151,7 +151,7 @@ def test_labels_take_turns_the_last_one_first() -> None:
 
 def test_a_small_folder_gives_1024_cases_of_all_labels_in_turn(tmp_path: Path) -> None:
     folder = make_speech_folder(tmp_path / "data", speakers=20, noise_seconds=(12.0,))
-    data = SpeechData(folder, DataSettings(), FeatureSettings(), FeatureCache(None))
+    data = SpeechData([folder], DataSettings(), FeatureSettings(), FeatureCache(None))
     cases = choose_cases(data, seed=0)
     assert cases.fingerprints.shape == (CASES, 30, 10) == (1_024, 30, 10)
     assert cases.label_indices[:8].tolist() == [3, 2, 1, 0, 3, 2, 1, 0]

@@ -17,7 +17,7 @@ from tests.repository import REPOSITORY
 
 
 def test_the_data_set_has_so_many_clips_of_every_word_in_every_partition(tmp_path: Path) -> None:
-    clips = find_clips(make_data_set(tmp_path / "speech", LEAST_CLIPS), 10, 10).clips
+    clips = find_clips([make_data_set(tmp_path / "speech", LEAST_CLIPS)], 10, 10).clips
     assert len(clips) == LEAST_CLIPS
     found = {(clip.word, clip.partition) for clip in clips}
     assert found == {(word, partition) for word in WORDS for partition in PARTITIONS}

@@ -34,9 +34,10 @@ def test_lists_of_numbers_are_parsed() -> None:
 
 def test_data_flags_have_their_defaults() -> None:
     found = parse()
-    assert (found.data_dir, found.cache_dir) == (Path("work/synthetic_speech"), Path("work/cache"))
-    found = parse("--data_dir", "a", "--cache_dir", "b")
-    assert (found.data_dir, found.cache_dir) == (Path("a"), Path("b"))
+    assert found.data_dir == (Path("work/synthetic_speech"),)
+    assert found.cache_dir == Path("work/cache")
+    found = parse("--data_dir", "a", "c", "--cache_dir", "b")
+    assert (found.data_dir, found.cache_dir) == ([Path("a"), Path("c")], Path("b"))
 
 
 def test_a_model_flag_without_a_default_is_none_unless_given() -> None:

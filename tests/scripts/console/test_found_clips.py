@@ -18,7 +18,7 @@ def found(words: dict[str, tuple[int, int]], skipped: tuple[Skipped, ...] = ()) 
         for partition, count in zip((TRAINING, VALIDATION), counts, strict=True)
         for number in range(count)
     ]
-    return FoundClips(Path("data"), tuple(clips), skipped)
+    return FoundClips((Path("data"),), tuple(clips), skipped)
 
 
 def cells(text: str) -> list[list[str]]:

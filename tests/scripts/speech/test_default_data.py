@@ -24,11 +24,11 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 def test_only_the_default_folder_is_synthesised_and_only_if_it_is_missing(
     made: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    default_data.prepare_default_data(Path("elsewhere"))
+    default_data.prepare_default_data([Path("elsewhere")])
     assert made == []
-    default_data.prepare_default_data(DEFAULT_DATA_DIR)
+    default_data.prepare_default_data([Path("elsewhere"), DEFAULT_DATA_DIR])
     assert made == [Path("work/synthetic_speech")]
     assert "work/synthetic_speech is not there yet: synthesising it" in capsys.readouterr().out
     Path("work/synthetic_speech").mkdir(parents=True)
-    default_data.prepare_default_data(DEFAULT_DATA_DIR)
+    default_data.prepare_default_data([Path("elsewhere"), DEFAULT_DATA_DIR])
     assert len(made) == 1
