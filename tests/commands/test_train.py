@@ -222,7 +222,7 @@ def test_every_flag_of_the_original_reaches_its_setting(monkeypatch: pytest.Monk
     assert (training.batch_size, training.eval_step_interval, training.seed) == (100, 400, 3)
     settings = train.feature_settings(flags)
     assert (settings.window_ms, settings.stride_ms, settings.coefficients) == (40.0, 33.0, 10)
-    assert (flags.data_dir, flags.train_dir) == (Path("data"), Path("run"))
+    assert (flags.data_dir, flags.train_dir) == ([Path("data")], Path("run"))
     assert (flags.data_url, flags.start_checkpoint) == ("http://host/a.tgz", Path("best/a"))
 
 
