@@ -84,7 +84,7 @@ def _examples(checkpoint: Checkpoint, data_dir: Path | None, cache_dir: Path) ->
     if data_dir is None:
         return Examples(checkpoint.cases, checkpoint.case_labels)
     with progress_bar("features"):
-        cache = FeatureCache(cache_dir)
+        cache = FeatureCache(cache_dir, say)
         data = SpeechData([data_dir], checkpoint.data, checkpoint.features, cache)
         return data.evaluation_examples(VALIDATION)
 

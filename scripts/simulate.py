@@ -37,6 +37,7 @@ from golden.exports.ties import ties_of
 from golden.network import IntegerNetwork
 from quant_models.dataset import read_test_folder
 from quant_models.feature_cache import FeatureCache
+from quant_models.speech_commands import find_clips
 from scripts.console.command_line import Parser, require_exclusive, run_command
 from scripts.console.flags import add_widths_flag
 from scripts.console.places import RTL_FOLDER, golden_cases, network_name
@@ -170,9 +171,10 @@ def _fingerprints(
         stored = (cases.parent / TIES_FILE).is_file()
         ties = [ties_of(network, cases.parent).fingerprints] if stored else []
         return np.concatenate([clips, *ties])
-    cache = FeatureCache(flags.cache_dir)
+    cache = FeatureCache(flags.cache_dir, say)
     with progress_bar("features") as progress:
-        parts = read_test_folder(flags.test_dir, network.labels, network.features, cache, progress)
+        found = find_clips([flags.test_dir], 0, 0)
+        parts = read_test_folder(found, network.labels, network.features, cache, progress)
     return np.concatenate([part.fingerprints for part in parts])[: flags.clips]
 
 
