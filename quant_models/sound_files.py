@@ -44,7 +44,8 @@ def find_sound(folder: Path) -> SoundFiles:
     seen = {os.path.realpath(folder)}
     for place, folders, names in os.walk(folder, onerror=_raise, followlinks=True):
         here = Path(place)
-        for name in sorted(folders):
+        folders.sort()  # which of two links counts must not depend on the file system
+        for name in list(folders):
             reason = HIDDEN if is_hidden(name) else TWICE if _is_in(seen, here / name) else None
             if reason is not None:
                 folders.remove(name)

@@ -75,7 +75,7 @@ def _parse() -> argparse.Namespace:
     add = parser.add_argument
     add("network", type=Path, help="the network file")
     add("--cases", type=Path, help="golden cases to observe signals on")
-    add("--data_dir", type=Path, help="folder of clips to observe signals on")
+    add("--data_dir", type=Path, nargs="+", help="folders of clips to observe signals on")
     add("--figures", action="store_true", help="draw the ranges without data, too, of all layers")
     add(
         "--output_dir",
@@ -168,29 +168,31 @@ def _prove(flags: argparse.Namespace, network: IntegerNetwork) -> ProvenRanges:
 
 
 def _batches(
-    network: IntegerNetwork, cases: Path | None, data_dir: Path | None
+    network: IntegerNetwork, cases: Path | None, data_dirs: Sequence[Path] | None
 ) -> Iterator[npt.NDArray[Any]] | None:
     """Return batches of fingerprints, or None without data."""
     if cases is not None:
         return iter([read_cases(cases, network).fingerprints])
-    return None if data_dir is None else _fingerprints_of(network, data_dir)
+    return None if data_dirs is None else _fingerprints_of(network, data_dirs)
 
 
-def _fingerprints_of(network: IntegerNetwork, data_dir: Path) -> Iterator[npt.NDArray[Any]]:
-    settings = network.features
+def _fingerprints_of(
+    network: IntegerNetwork, data_dirs: Sequence[Path]
+) -> Iterator[npt.NDArray[Any]]:
+    settings, where = network.features, ", ".join(map(str, data_dirs))
     if settings is None or network.input_format != InputFormat():
         raise ValueError(
-            f"{data_dir}: expected no clips for a network that does not say how they become "
+            f"{where}: expected no clips for a network that does not say how they become "
             "inputs; --cases takes inputs"
         )
     # Imported here and below: without audio the command starts in a tenth of the time.
     from quant_models.sound_files import find_sound
     from quant_models.speech_commands import BACKGROUND_FOLDER
 
-    found = find_sound(data_dir).sounds
+    found = [path for folder in data_dirs for path in find_sound(folder).sounds]
     paths = [path for path in found if BACKGROUND_FOLDER not in path.parts]
     if not paths:
-        raise ValueError(f"{data_dir}: expected a folder of clips, found no audio file")
+        raise ValueError(f"{where}: expected a folder of clips, found no audio file")
     return _read_fingerprints(settings, paths)
 
 

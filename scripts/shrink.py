@@ -73,19 +73,26 @@ def _parse() -> argparse.Namespace:
     parser = Parser(__doc__, EXAMPLE)
     add = parser.add_argument
     add("checkpoint", type=Path, help="checkpoint of train.py")
-    add("--data_dir", type=Path, help="folder of clips whose validation partition decides")
+    add(
+        "--data_dir",
+        type=Path,
+        nargs="+",
+        help="folders of clips whose validation partition decides",
+    )
     add("--exact_only", action="store_true", help="only remove dead channels")
     add("--output_dir", type=Path, default=Path("work/shrunk"), help="folder of the checkpoint")
     add("--cache_dir", type=Path, default=DEFAULT_CACHE_DIR, help="where features are kept")
     return parser.parse_args()
 
 
-def _examples(checkpoint: Checkpoint, data_dir: Path | None, cache_dir: Path) -> Examples:
-    if data_dir is None:
+def _examples(
+    checkpoint: Checkpoint, data_dirs: Sequence[Path] | None, cache_dir: Path
+) -> Examples:
+    if data_dirs is None:
         return Examples(checkpoint.cases, checkpoint.case_labels)
     with progress_bar("features"):
         cache = FeatureCache(cache_dir, say)
-        data = SpeechData([data_dir], checkpoint.data, checkpoint.features, cache)
+        data = SpeechData(data_dirs, checkpoint.data, checkpoint.features, cache)
         return data.evaluation_examples(VALIDATION)
 
 

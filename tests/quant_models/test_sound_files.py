@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,6 +43,23 @@ def test_linked_folders_count_once_and_circles_end(tmp_path: Path) -> None:
     assert sounds == ["a.wav", "link/b.wav", "link/in/c.wav", "one.wav"]
     assert set(skipped) == {"more", "link/in/back"}
     assert set(skipped.values()) == {"a folder that links to one that was read already"}
+
+
+def test_which_of_two_links_counts_does_not_depend_on_the_file_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "word/a/x.txt", "word/b/y.txt", "elsewhere/c.wav")
+    word, real = tmp_path / "word", os.walk
+    for name in "ab":
+        (word / name / "link").symlink_to(tmp_path / "elsewhere")
+
+    def backwards(*arguments: Any, **options: Any) -> Iterator[Any]:
+        for place, folders, names in real(*arguments, **options):
+            folders.sort(reverse=True)
+            yield place, folders, names
+
+    monkeypatch.setattr(os, "walk", backwards)
+    assert found(word)[0] == ["a/link/c.wav"]
 
 
 def test_hidden_files_and_folders_are_left_out(tmp_path: Path) -> None:
