@@ -399,6 +399,14 @@ def test_a_folder_of_clips_is_observed_without_its_background_noise(
     assert observed(report, "conv_1") == (values.min(), values.max())
 
 
+def test_several_folders_of_clips_are_observed_together(
+    network_file: Path, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = clips / "no", clips / "yes"
+    run(monkeypatch, network_file, "--data_dir", *folders, "--output_dir", tmp_path)
+    assert json.loads((tmp_path / "bit_widths.json").read_text())["observed_clips"] == 3
+
+
 def test_reports_go_to_a_folder_named_after_the_network(
     network: IntegerNetwork, network_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

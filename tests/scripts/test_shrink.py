@@ -9,7 +9,11 @@ import numpy as np
 
 from golden import reference
 from quant_models.checkpoint import Checkpoint, load_checkpoint
+from quant_models.dataset import SpeechData
+from quant_models.feature_cache import FeatureCache
+from quant_models.speech_commands import VALIDATION
 from tests.checkpoints import random_checkpoint
+from tests.speech_folder import make_speech_folder
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -58,6 +62,23 @@ def test_a_network_that_cannot_shrink_is_left_alone(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "Nothing to shrink; nothing written." in done.stdout
     assert not (tmp_path / "small").exists()
+
+
+def test_clips_of_several_folders_decide(tmp_path: Path) -> None:
+    folders = [
+        make_speech_folder(tmp_path / name, speakers, noise_seconds=noise)
+        for name, speakers, noise in (("a", 20, (6.0,)), ("b", 30, ()))
+    ]
+    checkpoint = with_dead_filter()
+    data = SpeechData(folders, checkpoint.data, checkpoint.features, FeatureCache(None))
+    clips = len(data.evaluation_examples(VALIDATION))
+    path = checkpoint.save(tmp_path)
+    done = run(
+        path, "--exact_only", "--data_dir", *folders,
+        "--output_dir", tmp_path / "small", "--cache_dir", tmp_path / "cache",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert f"right of {clips:,} " in done.stdout
 
 
 def test_a_missing_checkpoint_is_one_line(tmp_path: Path) -> None:
