@@ -15,6 +15,7 @@ from quant_models.audio import Samples, read_clip, read_long
 from quant_models.augment import AugmentationSettings
 from quant_models.data_settings import DataSettings
 from quant_models.parallel import map_threads
+from quant_models.running_speech import spoken_starts
 from quant_models.speech_commands import PARTITIONS, TESTING, TRAINING, VALIDATION, Clip
 
 NOISE_RMS = 0.2  # of full scale, about as loud as speech close to a microphone
@@ -45,7 +46,7 @@ class Recordings:
             self._wave(clip.path)
 
         map_threads(check, clips)
-        self.speech = map_threads(lambda path: _pcm(read_long(path, rate, length)), speech_files)
+        self._speech = map_threads(lambda path: self._running(path, rate), speech_files)
         noise = [levelled(read_long(path, rate, length)) for path in noise_files]
         held_back = settings.validation_percentage, settings.testing_percentage
         self._noise = {
@@ -55,6 +56,24 @@ class Recordings:
 
     def clip(self, clip: Clip) -> Samples:
         return from_pcm(self._wave(clip.path))
+
+    @property
+    def has_speech(self) -> bool:
+        """Whether there are longer recordings to cut clips from."""
+        return bool(self._speech)
+
+    def spoken_stretch(self, rng: np.random.Generator) -> Samples:
+        """A clip with speech in it, cut from one of the longer recordings."""
+        pcm, starts = self._speech[int(rng.integers(len(self._speech)))]
+        start = int(starts[rng.integers(len(starts))])
+        return from_pcm(pcm[start : start + self.length])
+
+    def _running(
+        self, path: Path, rate_hz: int
+    ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int64]]:
+        """A longer recording, and where clips of it begin."""
+        samples = read_long(path, rate_hz, self.length)
+        return _pcm(samples), spoken_starts(samples, self.length, rate_hz)
 
     def noise_stretches(self, partition: str) -> list[Samples]:
         """The background noise that a partition may hear."""

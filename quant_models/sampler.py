@@ -11,7 +11,7 @@ from quant_models import augment, features
 from quant_models.audio import Samples
 from quant_models.data_settings import DataSettings
 from quant_models.feature_cache import Examples
-from quant_models.recordings import Recordings, from_pcm
+from quant_models.recordings import Recordings
 from quant_models.speech_commands import SILENCE_LABEL, TRAINING, UNKNOWN_LABEL, Clip
 
 
@@ -42,7 +42,7 @@ class Sampler:
         shares **= settings.unknown_exponent
         self._word_shares = shares / shares.sum()
         parts = np.array([settings.silence_percentage, settings.unknown_percentage, 100.0])
-        if not self._words and not recordings.speech:
+        if not self._words and not recordings.has_speech:
             parts[1] = 0.0
         self._class_shares = parts / parts.sum()
 
@@ -78,11 +78,10 @@ class Sampler:
         return augment.mixed(first, second, rng)
 
     def _draw_unknown(self, rng: np.random.Generator) -> tuple[Samples, str]:
-        speech = self._recordings.speech
-        if speech and (not self._words or rng.random() < self._settings.running_speech):
-            recording = speech[int(rng.integers(len(speech)))]
-            stretch = augment.cut(recording, self._recordings.length, rng)
-            return self._vary(from_pcm(stretch), rng), UNKNOWN_LABEL
+        if self._recordings.has_speech and (
+            not self._words or rng.random() < self._settings.running_speech
+        ):
+            return self._vary(self._recordings.spoken_stretch(rng), rng), UNKNOWN_LABEL
         clips = self._words[int(rng.choice(len(self._words), p=self._word_shares))]
         clip = clips[int(rng.integers(len(clips)))]
         return self._vary(self._recordings.clip(clip), rng), UNKNOWN_LABEL
