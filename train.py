@@ -38,6 +38,7 @@ from scripts.console.flags import (
     add_model_flags,
     integers,
     numbers,
+    word_weights,
 )
 from scripts.console.found_clips import show_found
 from scripts.console.progress import progress_bar, say
@@ -164,6 +165,13 @@ def add_example_flags(group: argparse._ArgumentGroup) -> None:
     add_settings(group, data, "validation_percentage", "share of speakers for validation")
     add_settings(group, data, "testing_percentage", "share of speakers for testing")
     add_settings(group, data, "unknown_exponent", "0: unknown words evenly by word, 1: by clip")
+    group.add_argument(
+        "--word_weights",
+        type=word_weights,
+        default=data.word_weights,
+        metavar="WORD=N,...",
+        help="how many times as often unknown words are drawn, those mistaken for wanted ones",
+    )
     group.add_argument(
         "--held_out_words",
         type=comma_separated,

@@ -10,6 +10,7 @@ from quant_models.augment import AugmentationSettings
 from quant_models.speech_commands import labels_for
 
 _HIGHEST_PERCENTAGE = 10_000
+_HIGHEST_WEIGHT = 1_000
 
 
 @dataclass(frozen=True)
@@ -18,9 +19,10 @@ class DataSettings:
 
     `silence_percentage` and `unknown_percentage` are relative to the number of examples of wanted
     words. `unknown_exponent` sets how unknown words are drawn: a word's share grows with its number
-    of clips to this power, 0 draws evenly by word, 1 evenly by clip. Words in `held_out_words` are
-    never trained on: all their clips are for validation. `running_speech` is the share of unknown
-    examples that are cut from longer recordings, if there are any.
+    of clips to this power, 0 draws evenly by word, 1 evenly by clip. `word_weights` multiplies the
+    shares of single unknown words, such as those that are mistaken for a wanted one. Words in
+    `held_out_words` are never trained on: all their clips are for validation. `running_speech` is
+    the share of unknown examples that are cut from longer recordings, if there are any.
     """
 
     wanted_words: tuple[str, ...] = ("yes", "no")
@@ -29,6 +31,7 @@ class DataSettings:
     validation_percentage: float = 10.0
     testing_percentage: float = 10.0
     unknown_exponent: float = 0.5
+    word_weights: tuple[tuple[str, float], ...] = ()
     held_out_words: tuple[str, ...] = ()
     running_speech: float = 0.45
     augmentation: AugmentationSettings = field(default_factory=AugmentationSettings)
@@ -46,6 +49,15 @@ class DataSettings:
                 "validation_percentage and testing_percentage: expected 0 or more and less than "
                 f"100 together, got {self.validation_percentage} and {self.testing_percentage}"
             )
+        weighted = [word for word, _ in self.word_weights]
+        for word, weight in self.word_weights:
+            if word in self.wanted_words or weighted.count(word) > 1:
+                raise ValueError(f"word_weights: expected unknown words, each once, got {word!r}")
+            if not 0 < weight <= _HIGHEST_WEIGHT:
+                raise ValueError(
+                    f"word_weights: expected above 0 and up to {_HIGHEST_WEIGHT}, got {weight} "
+                    f"for {word!r}"
+                )
         for word in self.held_out_words:
             if word in self.wanted_words:
                 raise ValueError(f"held_out_words: expected no wanted word, got {word!r}")
@@ -59,6 +71,8 @@ def data_settings_from(stored: Mapping[str, Any]) -> DataSettings:
     values: dict[str, Any] = {
         key: tuple(v) if isinstance(v, list) else v for key, v in stored.items()
     }
+    weights = values.get("word_weights", ())
+    values["word_weights"] = tuple((word, weight) for word, weight in weights)
     varied = dict(values.pop("augmentation"))
     varied["silence_volume"] = tuple(varied["silence_volume"])
     return DataSettings(**values, augmentation=AugmentationSettings(**varied))

@@ -100,6 +100,8 @@ class SpeechData:
         without a clip in the training partition.
         """
         require_words(self.found, self.settings.held_out_words, "held_out_words")
+        weighted = [word for word, _ in self.settings.word_weights]
+        require_words(self.found, weighted, "word_weights")
         for word in self.settings.wanted_words:
             if word not in self._trained:
                 raise ValueError(
@@ -116,7 +118,8 @@ class SpeechData:
         Raises ValueError if the partition has no clip of a wanted word.
         """
         settings = dataclasses.asdict(self.settings)
-        del settings["augmentation"], settings["unknown_exponent"], settings["running_speech"]
+        for name in ("augmentation", "unknown_exponent", "word_weights", "running_speech"):
+            del settings[name]
         settings["silence_volume"] = self.settings.augmentation.silence_volume
         key = self._key("evaluation", partition, settings)
         return self._cache.get(key, lambda: self._fixed(partition, progress))

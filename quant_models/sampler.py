@@ -40,6 +40,8 @@ class Sampler:
         self._words = by_word(unknown)
         shares = np.array([len(clips) for clips in self._words], np.float64)
         shares **= settings.unknown_exponent
+        weights = dict(settings.word_weights)
+        shares *= [weights.get(clips[0].word, 1.0) for clips in self._words]
         self._word_shares = shares / shares.sum()
         parts = np.array([settings.silence_percentage, settings.unknown_percentage, 100.0])
         if not self._words and not recordings.has_speech:

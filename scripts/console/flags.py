@@ -23,6 +23,12 @@ def numbers(text: str) -> tuple[float, ...]:
     return tuple(float(item) for item in text.split(","))
 
 
+def word_weights(text: str) -> tuple[tuple[str, float], ...]:
+    """Parse `go=8,down=4`; an argparse type."""
+    pairs = [item.partition("=") for item in comma_separated(text)]
+    return tuple((word, float(weight)) for word, _, weight in pairs)
+
+
 def positive(text: str) -> int:
     """Parse an integer above 0; an argparse type."""
     number = int(text)

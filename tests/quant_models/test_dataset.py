@@ -193,6 +193,22 @@ def test_the_exponent_sets_the_share_of_frequent_words(
     assert abs(words["bird"] - share * unknown) < 6 * np.sqrt(unknown * share * (1 - share))
 
 
+def test_a_word_with_a_weight_is_drawn_as_often_more(folder: Path, heard: list[Clip]) -> None:
+    data = speech_data(folder, word_weights=(("dog", 4.0),), unknown_percentage=300)
+    data.training_examples(800, 0)
+    words = Counter(clip.word for clip in heard)
+    others = words["bird"] + words["cat"]
+    assert abs(words["dog"] - 2 * others) < 6 * np.sqrt(2 * others)
+
+
+def test_a_weight_of_a_word_that_is_not_there_is_refused(folder: Path) -> None:
+    with pytest.raises(ValueError) as caught:
+        speech_data(folder, word_weights=(("go", 2.0),)).training_examples(1, 0)
+    assert str(caught.value) == (
+        f"word_weights: expected words that {folder} has (bird, cat, dog, no, yes), got 'go'"
+    )
+
+
 def test_stretches_of_running_speech_are_unknown_examples(
     folder: Path, tmp_path: Path, heard: list[Clip]
 ) -> None:
@@ -696,6 +712,14 @@ def test_a_test_folder_may_lack_labels_but_not_all(tmp_path: Path) -> None:
         ),
         ({"unknown_exponent": float("nan")}, "unknown_exponent: expected 0..1, got nan"),
         ({"unknown_exponent": -0.5}, "unknown_exponent: expected 0..1, got -0.5"),
+        ({"word_weights": (("no", 2.0),)},
+         "word_weights: expected unknown words, each once, got 'no'"),
+        ({"word_weights": (("go", 2.0), ("go", 3.0))},
+         "word_weights: expected unknown words, each once, got 'go'"),
+        ({"word_weights": (("go", 0.0),)},
+         "word_weights: expected above 0 and up to 1000, got 0.0 for 'go'"),
+        ({"word_weights": (("go", float("nan")),)},
+         "word_weights: expected above 0 and up to 1000, got nan for 'go'"),
         ({"held_out_words": ("bird", "no")}, "held_out_words: expected no wanted word, got 'no'"),
         ({"running_speech": 1.5}, "running_speech: expected 0..1, got 1.5"),
         ({"running_speech": float("nan")}, "running_speech: expected 0..1, got nan"),
@@ -711,6 +735,7 @@ def test_settings_come_back_from_json() -> None:
     settings = DataSettings(
         wanted_words=("up", "go"),
         silence_percentage=12.5,
+        word_weights=(("go2", 8.0), ("down", 0.5)),
         held_out_words=("bird",),
         augmentation=AugmentationSettings(silence_volume=(0.25, 0.5), time_shift_ms=1.5),
     )
