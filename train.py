@@ -66,6 +66,7 @@ def main() -> None:
         features,
         FeatureCache(flags.cache_dir, say),
         flags.speech_dirs,
+        flags.noise_dirs,
     )
     show_found(data.found, data.labels, PARTITIONS)
     with progress_bar("features") as progress:
@@ -186,6 +187,14 @@ def add_example_flags(group: argparse._ArgumentGroup) -> None:
         help="folders of longer recordings without wanted words; stretches of them are unknown",
     )
     add_settings(group, data, "running_speech", "share of unknown examples cut from those")
+    group.add_argument(
+        "--noise_dirs",
+        type=Path,
+        nargs="*",
+        default=(),
+        help="folders of further noise, for training alone",
+    )
+    add_settings(group, data, "other_noise", "share of silence examples with noise from those")
     group.add_argument(
         "--augmented_examples", type=int, default=100_000, help="training examples to draw"
     )

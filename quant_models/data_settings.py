@@ -22,7 +22,8 @@ class DataSettings:
     of clips to this power, 0 draws evenly by word, 1 evenly by clip. `word_weights` multiplies the
     shares of single unknown words, such as those that are mistaken for a wanted one. Words in
     `held_out_words` are never trained on: all their clips are for validation. `running_speech` is
-    the share of unknown examples that are cut from longer recordings, if there are any.
+    the share of unknown examples that are cut from longer recordings, if there are any, and
+    `other_noise` that of silence examples with noise that only training hears.
     """
 
     wanted_words: tuple[str, ...] = ("yes", "no")
@@ -34,6 +35,7 @@ class DataSettings:
     word_weights: tuple[tuple[str, float], ...] = ()
     held_out_words: tuple[str, ...] = ()
     running_speech: float = 0.45
+    other_noise: float = 0.15
     augmentation: AugmentationSettings = field(default_factory=AugmentationSettings)
 
     def __post_init__(self) -> None:
@@ -61,7 +63,7 @@ class DataSettings:
         for word in self.held_out_words:
             if word in self.wanted_words:
                 raise ValueError(f"held_out_words: expected no wanted word, got {word!r}")
-        for name in ("unknown_exponent", "running_speech"):
+        for name in ("unknown_exponent", "running_speech", "other_noise"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name}: expected 0..1, got {getattr(self, name)}")
 

@@ -41,13 +41,21 @@ from quant_models.speech_commands import (
 )
 
 _CHUNK = 64  # examples that share a random generator
+_OF_TRAINING = (
+    "augmentation",
+    "unknown_exponent",
+    "word_weights",
+    "running_speech",
+    "other_noise",
+)  # settings that no evaluation set depends on
 
 
 class SpeechData:
     """The clips of data folders, read once, and the example sets made from them.
 
     `speech_dirs` are folders of longer recordings without any wanted word; one-second stretches of
-    them are unknown examples. `found` tells what there is.
+    them are unknown examples. `noise_dirs` are folders of noise for training alone. `found` tells
+    what there is.
 
     Raises ValueError or FileNotFoundError for folders or words that are not there and for files
     that are not sound.
@@ -60,6 +68,7 @@ class SpeechData:
         feature_settings: FeatureSettings,
         cache: FeatureCache,
         speech_dirs: Sequence[Path] = (),
+        noise_dirs: Sequence[Path] = (),
     ):
         self.settings = settings
         self.features = feature_settings
@@ -83,9 +92,13 @@ class SpeechData:
             for path in files.sounds
             if path.parent.name != BACKGROUND_FOLDER
         ]
-        skipped = chain(found.skipped, *(files.skipped for files in (*noise, *speech)))
+        other = [find_sound(folder) for folder in noise_dirs]
+        self._other_noise_files = [path for files in other for path in files.sounds]
+        skipped = chain(found.skipped, *(files.skipped for files in (*noise, *speech, *other)))
         self.found = dataclasses.replace(found, clips=self._clips, skipped=tuple(skipped))
-        self._content = _content_digest(found.clips, self._noise_files, self._speech_files)
+        self._content = _content_digest(
+            found.clips, self._noise_files, self._speech_files, self._other_noise_files
+        )
         self._recordings: Recordings | None = None
 
     def training_examples(
@@ -118,7 +131,7 @@ class SpeechData:
         Raises ValueError if the partition has no clip of a wanted word.
         """
         settings = dataclasses.asdict(self.settings)
-        for name in ("augmentation", "unknown_exponent", "word_weights", "running_speech"):
+        for name in _OF_TRAINING:
             del settings[name]
         settings["silence_volume"] = self.settings.augmentation.silence_volume
         key = self._key("evaluation", partition, settings)
@@ -130,7 +143,12 @@ class SpeechData:
     def _loaded(self) -> Recordings:
         if self._recordings is None:
             self._recordings = Recordings(
-                self._clips, self._noise_files, self._speech_files, self.settings, self.features
+                self._clips,
+                self._noise_files,
+                self._speech_files,
+                self._other_noise_files,
+                self.settings,
+                self.features,
             )
         return self._recordings
 
@@ -260,7 +278,10 @@ def _cache_key(*parts: Any) -> str:
 
 
 def _content_digest(
-    clips: Sequence[Clip], noise_files: Sequence[Path] = (), speech_files: Sequence[Path] = ()
+    clips: Sequence[Clip],
+    noise_files: Sequence[Path] = (),
+    speech_files: Sequence[Path] = (),
+    other_noise_files: Sequence[Path] = (),
 ) -> str:
     """SHA-256 over the uses, names and bytes of all files, in order."""
     used = [
@@ -269,6 +290,7 @@ def _content_digest(
     ]
     used += [("noise", path) for path in noise_files]
     used += [("speech", path) for path in speech_files]
+    used += [("other noise", path) for path in other_noise_files]
 
     def chunk(start: int) -> list[list[str]]:
         return [

@@ -33,6 +33,7 @@ class Recordings:
         clips: Sequence[Clip],
         noise_files: Sequence[Path],
         speech_files: Sequence[Path],
+        other_noise_files: Sequence[Path],
         settings: DataSettings,
         feature_settings: FeatureSettings,
     ):
@@ -47,7 +48,10 @@ class Recordings:
 
         map_threads(check, clips)
         self._speech = map_threads(lambda path: self._running(path, rate), speech_files)
-        noise = [levelled(read_long(path, rate, length)) for path in noise_files]
+        noise, self.other_noise = (
+            [levelled(read_long(path, rate, length)) for path in files]
+            for files in (noise_files, other_noise_files)
+        )
         held_back = settings.validation_percentage, settings.testing_percentage
         self._noise = {
             partition: [noise_stretch(wave, partition, *held_back, length) for wave in noise]

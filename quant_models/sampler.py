@@ -63,19 +63,30 @@ class Sampler:
         if clips and (not self._recordings.noise_stretches(TRAINING) or rng.random() < 0.5):
             clip = clips[int(rng.integers(len(clips)))]
             return self._vary(self._recordings.clip(clip), rng), SILENCE_LABEL
-        background = self._background(rng)
+        others = self._recordings.other_noise
+        with_other = bool(others) and rng.random() < self._settings.other_noise
+        background = self._background(rng, others if with_other else ())
         assert background is not None  # the constructor of SpeechData asks for noise
         return augment.silent(background, self._settings.augmentation, rng), SILENCE_LABEL
 
-    def _background(self, rng: np.random.Generator) -> Samples | None:
-        """A mixture of two stretches of training noise at changed speed, or None without noise."""
-        stretches = self._recordings.noise_stretches(TRAINING)
-        if not stretches:
+    def _background(
+        self, rng: np.random.Generator, others: Sequence[Samples] = ()
+    ) -> Samples | None:
+        """A mixture of two stretches of training noise at changed speed, or None without noise.
+
+        Where there are `others`, the first is of them and the second may be.
+        """
+        own = self._recordings.noise_stretches(TRAINING)
+        if not own:
             return None
-        change = self._settings.augmentation.noise_speed_change
         first, second = (
-            augment.noise(stretches[int(index)], self._recordings.length, change, rng)
-            for index in rng.integers(len(stretches), size=2)
+            augment.noise(
+                stretches[int(rng.integers(len(stretches)))],
+                self._recordings.length,
+                self._settings.augmentation.noise_speed_change,
+                rng,
+            )
+            for stretches in (others or own, [*own, *others])
         )
         return augment.mixed(first, second, rng)
 

@@ -340,6 +340,29 @@ def test_several_folders_are_heard_together(own_folder: Path, tmp_path: Path) ->
     assert (both.label_indices == yes).sum() == (alone.label_indices == yes).sum() + more > more
 
 
+def test_noise_of_other_folders_has_its_share_of_silence_in_training_alone(
+    own_folder: Path, tmp_path: Path
+) -> None:
+    for path in (own_folder / "_background_noise_").iterdir():
+        write_wav(path, np.zeros(12 * RATE_HZ))
+    other = write_wav(tmp_path / "rain" / "loud.wav", mkdir(tmp_path / "rain")).parent
+    settings = DataSettings(
+        silence_percentage=1_000,
+        other_noise=0.25,
+        augmentation=AugmentationSettings(silence_volume=(1.0, 1.0), coloration=0.0),
+    )
+    data = SpeechData([own_folder], settings, FEATURES, NO_CACHE, noise_dirs=(other,))
+
+    def loud(examples: Examples) -> list[bool]:
+        silence = examples.fingerprints[examples.label_indices == 0]
+        return [len(np.unique(each, axis=0)) > 1 for each in silence]
+
+    trained = loud(data.training_examples(1_000, 0))
+    expected = 0.25 * len(trained)
+    assert abs(sum(trained) - expected) < 4 * np.sqrt(expected)
+    assert not any(loud(data.evaluation_examples(VALIDATION)))
+
+
 def test_clips_of_silence_are_silence(own_folder: Path, heard: list[Clip]) -> None:
     data = speech_data(with_silence(own_folder))
     training = data.training_examples(400, 0)
@@ -721,6 +744,7 @@ def test_a_test_folder_may_lack_labels_but_not_all(tmp_path: Path) -> None:
         ({"word_weights": (("go", float("nan")),)},
          "word_weights: expected above 0 and up to 1000, got nan for 'go'"),
         ({"held_out_words": ("bird", "no")}, "held_out_words: expected no wanted word, got 'no'"),
+        ({"other_noise": -0.1}, "other_noise: expected 0..1, got -0.1"),
         ({"running_speech": 1.5}, "running_speech: expected 0..1, got 1.5"),
         ({"running_speech": float("nan")}, "running_speech: expected 0..1, got nan"),
     ],
