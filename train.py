@@ -12,36 +12,26 @@ import dataclasses
 import signal
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from golden.network import FeatureSettings
-from quant_models.augment import AugmentationSettings
 from quant_models.checkpoint import Checkpoint, load_checkpoint
 from quant_models.data_settings import DataSettings
 from quant_models.dataset import SpeechData
 from quant_models.download import download_data_set
 from quant_models.feature_cache import FeatureCache
-from quant_models.model_size import (
-    DEFAULT_MODEL_SIZE_INFO,
-    DEFAULT_SHIFTS,
-    Layer,
-    ModelSize,
-    parse_layers,
-    require_fit,
-)
+from quant_models.model_size import Layer, ModelSize, parse_layers, require_fit
 from quant_models.speech_commands import PARTITIONS, VALIDATION, labels_for
 from quant_models.training_run import TrainingRun, choose_cases
-from quant_models.training_settings import TrainingSettings
-from scripts.console.command_line import Parser, comma_separated, run_command
-from scripts.console.flags import (
-    add_data_flags,
-    add_model_flags,
-    integers,
-    numbers,
-    word_weights,
-)
+from scripts.console.command_line import Parser, run_command
 from scripts.console.found_clips import show_found
 from scripts.console.progress import progress_bar, say
+from scripts.console.recipe_flags import (
+    add_recipe_flags,
+    feature_settings,
+    known_size,
+    settings_for_data,
+    settings_for_training,
+)
 from scripts.speech.default_data import prepare_default_data
 
 EXAMPLE = (
@@ -58,7 +48,7 @@ def main() -> None:
     data_settings = settings_for_data(flags)
     settings = settings_for_training(flags)
     start = starting_checkpoint(flags, layers, data_settings, features)
-    size = known_size(flags, layers, start)
+    size = start.size if start else known_size(flags, layers)
     prepare_data(flags)
     data = SpeechData(
         flags.data_dir,
@@ -109,7 +99,7 @@ def main() -> None:
 
 def parse_flags() -> argparse.Namespace:
     parser = Parser(__doc__, EXAMPLE)
-    add_data_flags(parser)
+    add_recipe_flags(parser)
     add = parser.add_argument
     add(
         "--data_url",
@@ -119,138 +109,7 @@ def parse_flags() -> argparse.Namespace:
     add("--data_sha256", help="SHA-256 of that archive")
     add("--train_dir", type=Path, default=Path("work/DS_CNN/training"), help="where results go")
     add("--start_checkpoint", type=Path, help="checkpoint whose weights training starts from")
-    add_model_flags(
-        parser,
-        model_architecture="ds_cnn",
-        model_size_info=DEFAULT_MODEL_SIZE_INFO,
-        wanted_words=DataSettings().wanted_words,
-        sample_rate=FeatureSettings.sample_rate_hz,
-        clip_duration_ms=FeatureSettings.clip_ms,
-        window_size_ms=FeatureSettings.window_ms,
-        window_stride_ms=FeatureSettings.stride_ms,
-        dct_coefficient_count=FeatureSettings.coefficients,
-    )
-    add_training_flags(parser.add_argument_group("training"))
-    add_example_flags(parser.add_argument_group("data"))
-    add_augmentation_flags(parser.add_argument_group("augmentation"))
     return parser.parse_args()
-
-
-def add_training_flags(group: argparse._ArgumentGroup) -> None:
-    """Add the flags of `TrainingSettings`."""
-    training = TrainingSettings()
-    group.add_argument(
-        "--learning_rate",
-        type=numbers,
-        default=training.learning_rates,
-        help="learning rates of the stages",
-    )
-    group.add_argument(
-        "--how_many_training_steps",
-        type=integers,
-        default=training.steps,
-        help="steps of the stages, as many as learning rates",
-    )
-    add_settings(group, training, "batch_size", "examples a step")
-    add_settings(group, training, "eval_step_interval", "steps between evaluations")
-    add_settings(group, training, "averaging", "share of the old weight average kept each step")
-    add_settings(group, training, "label_smoothing", "share of a label spread over all labels")
-    add_settings(group, training, "seed", "seed of weights, examples and order")
-
-
-def add_example_flags(group: argparse._ArgumentGroup) -> None:
-    """Add the flags of `DataSettings` and the sources of examples."""
-    data = DataSettings()
-    add_settings(group, data, "silence_percentage", "silence examples per 100 wanted words")
-    add_settings(group, data, "unknown_percentage", "unknown examples per 100 wanted words")
-    add_settings(group, data, "validation_percentage", "share of speakers for validation")
-    add_settings(group, data, "testing_percentage", "share of speakers for testing")
-    add_settings(group, data, "unknown_exponent", "0: unknown words evenly by word, 1: by clip")
-    group.add_argument(
-        "--word_weights",
-        type=word_weights,
-        default=data.word_weights,
-        metavar="WORD=N,...",
-        help="how many times as often unknown words are drawn, those mistaken for wanted ones",
-    )
-    group.add_argument(
-        "--held_out_words",
-        type=comma_separated,
-        default=(),
-        help="unknown words for validation only",
-    )
-    group.add_argument(
-        "--speech_dirs",
-        type=Path,
-        nargs="*",
-        default=(),
-        help="folders of longer recordings without wanted words; stretches of them are unknown",
-    )
-    add_settings(group, data, "running_speech", "share of unknown examples cut from those")
-    group.add_argument(
-        "--noise_dirs",
-        type=Path,
-        nargs="*",
-        default=(),
-        help="folders of further noise, for training alone",
-    )
-    add_settings(group, data, "other_noise", "share of silence examples with noise from those")
-    group.add_argument(
-        "--augmented_examples", type=int, default=100_000, help="training examples to draw"
-    )
-
-
-def add_augmentation_flags(group: argparse._ArgumentGroup) -> None:
-    """Add the flags of `AugmentationSettings`."""
-    varied = AugmentationSettings()
-    add_settings(group, varied, "background_volume", "largest volume of noise under words")
-    add_settings(group, varied, "background_frequency", "share of words with noise")
-    add_settings(group, varied, "time_shift_ms", "largest shift in time either way")
-    add_settings(group, varied, "speed_change", "largest change of speed, 0.15 is 15 %%")
-    add_settings(group, varied, "noise_speed_change", "the same of background noise")
-    add_settings(group, varied, "loudness_db", "largest change of loudness either way")
-    add_settings(group, varied, "coloration", "strength of random frequency responses")
-
-
-def add_settings(
-    group: argparse._ArgumentGroup, defaults: object, name: str, help_text: str
-) -> None:
-    """Add a flag whose type and default are those of a field of a settings dataclass."""
-    value = getattr(defaults, name)
-    group.add_argument(f"--{name}", type=type(value), default=value, help=help_text)
-
-
-def feature_settings(flags: argparse.Namespace) -> FeatureSettings:
-    return FeatureSettings(
-        sample_rate_hz=flags.sample_rate,
-        clip_ms=flags.clip_duration_ms,
-        window_ms=flags.window_size_ms,
-        stride_ms=flags.window_stride_ms,
-        coefficients=flags.dct_coefficient_count,
-    )
-
-
-def settings_for_data(flags: argparse.Namespace) -> DataSettings:
-    if flags.augmented_examples < 1:
-        raise ValueError(f"augmented_examples: expected 1 or more, got {flags.augmented_examples}")
-    return DataSettings(
-        **named(flags, DataSettings),
-        augmentation=AugmentationSettings(**named(flags, AugmentationSettings)),
-    )
-
-
-def settings_for_training(flags: argparse.Namespace) -> TrainingSettings:
-    return TrainingSettings(
-        learning_rates=flags.learning_rate,
-        steps=flags.how_many_training_steps,
-        **named(flags, TrainingSettings),
-    )
-
-
-def named(flags: argparse.Namespace, kind: type) -> dict[str, Any]:
-    """Return the flags that have the name of a field of a settings dataclass."""
-    fields = [field.name for field in dataclasses.fields(kind)]
-    return {name: getattr(flags, name) for name in fields if hasattr(flags, name)}
 
 
 def prepare_data(flags: argparse.Namespace) -> None:
@@ -287,17 +146,6 @@ def starting_checkpoint(
         if found != expected:
             raise ValueError(f"{path}: expected {name} {expected} as the flags say, got {found}")
     return checkpoint
-
-
-def known_size(
-    flags: argparse.Namespace, layers: tuple[Layer, ...], start: Checkpoint | None
-) -> ModelSize | None:
-    """Return the size, or None if its shifts are to be chosen from observed ranges."""
-    if start is not None:
-        return start.size
-    if flags.shifts is not None:
-        return ModelSize(layers, tuple(flags.shifts))
-    return ModelSize(layers, DEFAULT_SHIFTS) if len(layers) == 2 else None
 
 
 class Interrupt:

@@ -22,6 +22,7 @@ from quant_models import features
 from quant_models.audio import Samples, read_clip
 from quant_models.data_settings import DataSettings
 from quant_models.feature_cache import Examples, FeatureCache
+from quant_models.folds import Fold
 from quant_models.parallel import Progress, map_threads
 from quant_models.recordings import Recordings
 from quant_models.sampler import Sampler, by_word
@@ -54,8 +55,8 @@ class SpeechData:
     """The clips of data folders, read once, and the example sets made from them.
 
     `speech_dirs` are folders of longer recordings without any wanted word; one-second stretches of
-    them are unknown examples. `noise_dirs` are folders of noise for training alone. `found` tells
-    what there is.
+    them are unknown examples. `noise_dirs` are folders of noise for training alone. A `fold`
+    divides clips, running speech and noise in its own way. `found` tells what there is.
 
     Raises ValueError or FileNotFoundError for folders or words that are not there and for files
     that are not sound.
@@ -69,6 +70,7 @@ class SpeechData:
         cache: FeatureCache,
         speech_dirs: Sequence[Path] = (),
         noise_dirs: Sequence[Path] = (),
+        fold: Fold | None = None,
     ):
         self.settings = settings
         self.features = feature_settings
@@ -77,6 +79,9 @@ class SpeechData:
         found = find_clips(data_dirs, settings.validation_percentage, settings.testing_percentage)
         require_words(found, settings.wanted_words, "wanted_words")
         self._clips = tuple(_moved(clip, settings.held_out_words) for clip in found.clips)
+        if fold is not None:
+            self._clips = fold.divided(self._clips)
+        self._fold = fold
         self._trained = {clip.word for clip in self._clips if clip.partition == TRAINING}
         folders = [folder / BACKGROUND_FOLDER for folder in data_dirs]
         noise = [find_sound(folder) for folder in folders if folder.is_dir()]
@@ -90,7 +95,7 @@ class SpeechData:
             path
             for files in speech
             for path in files.sounds
-            if path.parent.name != BACKGROUND_FOLDER
+            if path.parent.name not in (BACKGROUND_FOLDER, *(fold.held_words if fold else ()))
         ]
         other = [find_sound(folder) for folder in noise_dirs]
         self._other_noise_files = [path for files in other for path in files.sounds]
@@ -137,8 +142,29 @@ class SpeechData:
         key = self._key("evaluation", partition, settings)
         return self._cache.get(key, lambda: self._fixed(partition, progress))
 
+    def other_words(self, partition: str) -> dict[str, Examples]:
+        """Return a partition's clips of the words that a fold leaves to training, by word.
+
+        Its speakers say them, whom training does not hear; they are in no evaluation set.
+        """
+        assert self._fold is not None
+        held = (*self.settings.wanted_words, SILENCE_LABEL, *self._fold.held_words)
+        clips = [
+            clip for clip in self._clips if clip.partition == partition and clip.word not in held
+        ]
+        key = self._key("other words", partition, list(self.labels))
+        words = np.array([clip.word for clip in clips])
+        examples = self._cache.get(key, lambda: _joined(self._spoken(clips)))
+        return {
+            word: Examples(
+                examples.fingerprints[words == word], examples.label_indices[words == word]
+            )
+            for word in dict.fromkeys(words.tolist())
+        }
+
     def _key(self, *parts: Any) -> str:
-        return _cache_key(*parts, dataclasses.asdict(self.features), self._content)
+        fold = [dataclasses.asdict(self._fold)] if self._fold else []
+        return _cache_key(*parts, *fold, dataclasses.asdict(self.features), self._content)
 
     def _loaded(self) -> Recordings:
         if self._recordings is None:
@@ -149,6 +175,7 @@ class SpeechData:
                 self._other_noise_files,
                 self.settings,
                 self.features,
+                self._fold,
             )
         return self._recordings
 
@@ -174,6 +201,8 @@ class SpeechData:
             )
         rng = np.random.default_rng(PARTITIONS.index(partition))
         unknown = [clip for clip in clips if self._label_of(clip) == UNKNOWN_LABEL]
+        if self._fold is not None:
+            unknown = [clip for clip in unknown if clip.word in self._fold.held_words]
         unknown_count = round(len(wanted) * self.settings.unknown_percentage / 100)
         chosen = wanted + evenly_by_word(unknown, unknown_count, rng)
         silence_count = round(len(wanted) * self.settings.silence_percentage / 100)
@@ -181,12 +210,6 @@ class SpeechData:
         chosen += evenly_by_word(silence, silence_count, rng)
         silence_count = max(silence_count - len(silence), 0) if self._noise_files else 0
         recordings = self._loaded()
-
-        def spoken(start: int) -> Examples:
-            part = chosen[start : start + _CHUNK]
-            waves = np.stack([recordings.clip(clip) for clip in part])
-            indices = np.array([self.labels.index(self._label_of(clip)) for clip in part])
-            return Examples(features.fingerprints(waves, self.features), indices)
 
         def silences() -> Iterator[Samples]:  # `[N][samples]`, drawn in order
             for start in range(0, silence_count, _CHUNK):
@@ -202,8 +225,19 @@ class SpeechData:
             indices = np.full(len(waves), self.labels.index(SILENCE_LABEL))
             return Examples(features.fingerprints(waves, self.features), indices)
 
-        parts = map_threads(spoken, range(0, len(chosen), _CHUNK), progress)
-        return _joined([*parts, *map_threads(silent, silences())])
+        return _joined([*self._spoken(chosen, progress), *map_threads(silent, silences())])
+
+    def _spoken(self, clips: Sequence[Clip], progress: Progress | None = None) -> list[Examples]:
+        """Clips as they are."""
+        recordings = self._loaded()
+
+        def chunk(start: int) -> Examples:
+            part = clips[start : start + _CHUNK]
+            waves = np.stack([recordings.clip(clip) for clip in part])
+            indices = np.array([self.labels.index(self._label_of(clip)) for clip in part])
+            return Examples(features.fingerprints(waves, self.features), indices)
+
+        return map_threads(chunk, range(0, len(clips), _CHUNK), progress)
 
     def _label_of(self, clip: Clip) -> str:
         return clip.word if clip.word in self.labels else UNKNOWN_LABEL

@@ -14,6 +14,7 @@ from quant_models import augment
 from quant_models.audio import Samples, read_clip, read_long
 from quant_models.augment import AugmentationSettings
 from quant_models.data_settings import DataSettings
+from quant_models.folds import Fold
 from quant_models.parallel import map_threads
 from quant_models.running_speech import spoken_starts
 from quant_models.speech_commands import PARTITIONS, TESTING, TRAINING, VALIDATION, Clip
@@ -36,6 +37,7 @@ class Recordings:
         other_noise_files: Sequence[Path],
         settings: DataSettings,
         feature_settings: FeatureSettings,
+        fold: Fold | None = None,
     ):
         rate, length = feature_settings.sample_rate_hz, feature_settings.clip_samples
         self.length = length
@@ -53,10 +55,13 @@ class Recordings:
             for files in (noise_files, other_noise_files)
         )
         held_back = settings.validation_percentage, settings.testing_percentage
-        self._noise = {
-            partition: [noise_stretch(wave, partition, *held_back, length) for wave in noise]
-            for partition in PARTITIONS
-        }
+        self._noise: dict[str, list[Samples]] = {partition: [] for partition in PARTITIONS}
+        for place, wave in enumerate(noise):
+            if fold is not None and fold.holds(place):
+                self._noise[VALIDATION].append(wave)
+                continue
+            for partition, stretches in self._noise.items():
+                stretches.append(noise_stretch(wave, partition, *held_back, length))
 
     def clip(self, clip: Clip) -> Samples:
         return from_pcm(self._wave(clip.path))

@@ -91,6 +91,16 @@ def partition_of(file_name: str, validation_percentage: float, testing_percentag
     return TRAINING
 
 
+def speaker_of(file_name: str) -> str | None:
+    """Return the speaker that the name of a clip states, if it states one.
+
+    >>> speaker_of("0a7c2a8d_nohash_0.wav")
+    '0a7c2a8d'
+    """
+    speaker, mark, _ = file_name.partition(_SPEAKER_MARK)
+    return speaker if mark else None
+
+
 def find_clips(
     data_dirs: Sequence[Path], validation_percentage: float, testing_percentage: float
 ) -> FoundClips:

@@ -24,6 +24,8 @@ from quant_models import data_settings, dataset, features
 from quant_models.checkpoint import Checkpoint, load_checkpoint
 from quant_models.model_size import DEFAULT_SHIFTS
 from quant_models.shift_rule import ACTIVATION_BITS, LAST_BITS, QUANTILE
+from quant_models.training_settings import TrainingSettings
+from scripts.console import recipe_flags
 from scripts.console.command_line import run_command
 from tests.commands.conftest import TRAINING_FLAGS, Trained, environment
 from tests.repository import REPOSITORY
@@ -203,7 +205,7 @@ def test_the_command_line_of_the_original_parses_as_it_stands(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     flags = parsed(monkeypatch, *ISSUED.split())
-    settings = train.settings_for_training(flags)
+    settings = recipe_flags.settings_for_training(flags)
     assert settings.learning_rates == (0.00001, 0.00005, 0.0006, 0.0003, 0.0001)
     assert settings.steps == (1_000, 1_000, 12_000, 10_000, 1_000)
     assert tuple(flags.model_size_info) == (2, 48, 4, 4, 2, 2, 16, 3, 3, 1, 1)
@@ -212,7 +214,10 @@ def test_the_command_line_of_the_original_parses_as_it_stands(
 
 def test_every_flag_of_the_original_reaches_its_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     flags = parsed(monkeypatch, *ORIGINAL.split())
-    data, training = train.settings_for_data(flags), train.settings_for_training(flags)
+    data, training = (
+        recipe_flags.settings_for_data(flags),
+        recipe_flags.settings_for_training(flags),
+    )
     assert data.wanted_words == ("yes", "no")
     assert (data.silence_percentage, data.unknown_percentage) == (10.0, 10.0)
     assert (data.validation_percentage, data.testing_percentage) == (10.0, 10.0)
@@ -220,7 +225,7 @@ def test_every_flag_of_the_original_reaches_its_setting(monkeypatch: pytest.Monk
     assert (varied.background_volume, varied.background_frequency) == (0.1, 0.8)
     assert varied.time_shift_ms == 100.0
     assert (training.batch_size, training.eval_step_interval, training.seed) == (100, 400, 3)
-    settings = train.feature_settings(flags)
+    settings = recipe_flags.feature_settings(flags)
     assert (settings.window_ms, settings.stride_ms, settings.coefficients) == (40.0, 33.0, 10)
     assert (flags.data_dir, flags.train_dir) == ([Path("data")], Path("run"))
     assert (flags.data_url, flags.start_checkpoint) == ("http://host/a.tgz", Path("best/a"))
@@ -228,9 +233,9 @@ def test_every_flag_of_the_original_reaches_its_setting(monkeypatch: pytest.Monk
 
 def test_defaults_are_those_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     flags = parsed(monkeypatch)
-    assert train.settings_for_data(flags) == data_settings.DataSettings()
-    assert train.settings_for_training(flags) == train.TrainingSettings()
-    assert train.feature_settings(flags) == FeatureSettings()
+    assert recipe_flags.settings_for_data(flags) == data_settings.DataSettings()
+    assert recipe_flags.settings_for_training(flags) == TrainingSettings()
+    assert recipe_flags.feature_settings(flags) == FeatureSettings()
 
 
 def test_help_shows_defaults_and_the_example(
@@ -252,8 +257,8 @@ def test_help_shows_defaults_and_the_example(
 
 def test_the_example_of_the_help_parses(monkeypatch: pytest.MonkeyPatch) -> None:
     flags = parsed(monkeypatch, *train.EXAMPLE.split()[2:])
-    train.settings_for_training(flags)
-    train.settings_for_data(flags)
+    recipe_flags.settings_for_training(flags)
+    recipe_flags.settings_for_data(flags)
 
 
 @pytest.mark.parametrize(
