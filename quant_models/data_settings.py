@@ -22,8 +22,9 @@ class DataSettings:
     of clips to this power, 0 draws evenly by word, 1 evenly by clip. `word_weights` multiplies the
     shares of single unknown words, such as those that are mistaken for a wanted one. Words in
     `held_out_words` are never trained on: all their clips are for validation. `running_speech` is
-    the share of unknown examples that are cut from longer recordings, if there are any, and
-    `other_noise` that of silence examples with noise that only training hears.
+    the share of unknown examples that are cut from longer recordings, if there are any,
+    `spoken_share` how much of such a clip at least is speech, and `other_noise` that of silence
+    examples with noise that only training hears.
     """
 
     wanted_words: tuple[str, ...] = ("yes", "no")
@@ -35,6 +36,7 @@ class DataSettings:
     word_weights: tuple[tuple[str, float], ...] = ()
     held_out_words: tuple[str, ...] = ()
     running_speech: float = 0.45
+    spoken_share: float = 0.3
     other_noise: float = 0.15
     augmentation: AugmentationSettings = field(default_factory=AugmentationSettings)
 
@@ -63,7 +65,7 @@ class DataSettings:
         for word in self.held_out_words:
             if word in self.wanted_words:
                 raise ValueError(f"held_out_words: expected no wanted word, got {word!r}")
-        for name in ("unknown_exponent", "running_speech", "other_noise"):
+        for name in ("unknown_exponent", "running_speech", "spoken_share", "other_noise"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name}: expected 0..1, got {getattr(self, name)}")
 

@@ -47,6 +47,7 @@ _OF_TRAINING = (
     "unknown_exponent",
     "word_weights",
     "running_speech",
+    "spoken_share",
     "other_noise",
 )  # settings that no evaluation set depends on
 

@@ -49,7 +49,8 @@ class Recordings:
             self._wave(clip.path)
 
         map_threads(check, clips)
-        self._speech = map_threads(lambda path: self._running(path, rate), speech_files)
+        least = settings.spoken_share
+        self._speech = map_threads(lambda path: self._running(path, rate, least), speech_files)
         noise, self.other_noise = (
             [levelled(read_long(path, rate, length)) for path in files]
             for files in (noise_files, other_noise_files)
@@ -78,11 +79,11 @@ class Recordings:
         return from_pcm(pcm[start : start + self.length])
 
     def _running(
-        self, path: Path, rate_hz: int
+        self, path: Path, rate_hz: int, spoken_share: float
     ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int64]]:
         """A longer recording, and where clips of it begin."""
         samples = read_long(path, rate_hz, self.length)
-        return _pcm(samples), spoken_starts(samples, self.length, rate_hz)
+        return _pcm(samples), spoken_starts(samples, self.length, rate_hz, spoken_share)
 
     def noise_stretches(self, partition: str) -> list[Samples]:
         """The background noise that a partition may hear."""

@@ -14,14 +14,15 @@ from quant_models.audio import Samples
 _FRAME_MS = 20
 _LOUD_QUANTILE = 0.95
 _SPOKEN = 0.1  # of the loud frames' root mean square: 20 dB below it
-_SPOKEN_SHARE = 0.3  # of a clip's frames, at least
 
 
-def spoken_starts(recording: Samples, clip_samples: int, rate_hz: int) -> npt.NDArray[np.int64]:
+def spoken_starts(
+    recording: Samples, clip_samples: int, rate_hz: int, least_share: float
+) -> npt.NDArray[np.int64]:
     """Return where clips of `clip_samples` with speech in them begin, in samples, 20 ms apart.
 
     Speech is what is at most 20 dB quieter than the loudest twentieth of the recording. At least
-    three tenths of a clip are speech; in a recording without such a clip, it is the one with most.
+    `least_share` of a clip is speech; in a recording without such a clip, it is the one with most.
     The recording is as long as a clip or longer.
     """
     frame = _FRAME_MS * rate_hz // 1_000
@@ -32,6 +33,6 @@ def spoken_starts(recording: Samples, clip_samples: int, rate_hz: int) -> npt.ND
     before = np.concatenate([[0], np.cumsum(spoken)])
     length = min(clip_samples // frame, count)
     share = (before[length:] - before[:-length]) / length
-    good = np.flatnonzero(share >= _SPOKEN_SHARE)
+    good = np.flatnonzero(share >= least_share)
     starts = (good if len(good) else np.array([share.argmax()])) * frame
     return np.minimum(starts, len(recording) - clip_samples)

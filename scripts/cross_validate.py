@@ -27,7 +27,12 @@ from quant_models.dataset import SpeechData
 from quant_models.feature_cache import Examples, FeatureCache
 from quant_models.folds import Fold
 from quant_models.model_size import ModelSize, parse_layers, require_fit
-from quant_models.speech_commands import SILENCE_LABEL, UNKNOWN_LABEL, VALIDATION
+from quant_models.speech_commands import (
+    SILENCE_LABEL,
+    UNKNOWN_LABEL,
+    VALIDATION,
+    require_words,
+)
 from scripts.console.command_line import Parser, comma_separated, run_command
 from scripts.console.flags import positive
 from scripts.console.progress import progress_bar, say, show_table
@@ -134,11 +139,10 @@ def _folds(flags: argparse.Namespace) -> list[tuple[Fold, SpeechData]]:
         dirs = flags.speech_dirs, flags.noise_dirs
         return fold, SpeechData(flags.data_dir, settings, features, cache, *dirs, fold)
 
-    words = flags.fold_words
-    if not words:
-        clips = divided(0, ())[1].found.clips
-        known = {SILENCE_LABEL, *settings.wanted_words}
-        words = sorted({clip.word for clip in clips} - known)
+    found = divided(0, ())[1].found
+    require_words(found, flags.fold_words, "fold_words")
+    known = {SILENCE_LABEL, *settings.wanted_words}
+    words = flags.fold_words or sorted({clip.word for clip in found.clips} - known)
     return [divided(index, words) for index in range(flags.folds)]
 
 

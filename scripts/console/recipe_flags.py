@@ -120,6 +120,7 @@ def _add_example_flags(group: argparse._ArgumentGroup) -> None:
         help="folders of longer recordings without wanted words; stretches of them are unknown",
     )
     _add_settings(group, data, "running_speech", "share of unknown examples cut from those")
+    _add_settings(group, data, "spoken_share", "least share of such a clip that is speech")
     group.add_argument(
         "--noise_dirs",
         type=Path,

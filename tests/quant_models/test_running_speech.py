@@ -10,6 +10,7 @@ from quant_models.running_speech import spoken_starts
 
 RATE_HZ = 16_000
 SECOND = RATE_HZ
+SHARE = 0.3
 
 
 def recording(*levels: float) -> np.ndarray:
@@ -21,26 +22,30 @@ def recording(*levels: float) -> np.ndarray:
 
 def test_a_pause_gives_no_clip() -> None:
     samples = recording(0.2, 0.001, 0.001, 0.001, 0.2)
-    starts = spoken_starts(samples, SECOND, RATE_HZ)
+    starts = spoken_starts(samples, SECOND, RATE_HZ, SHARE)
     loud = np.abs(samples) > 0.02
     assert min(loud[start : start + SECOND].mean() for start in starts) > 0.25
     assert starts.min() == 0 and starts.max() == len(samples) - SECOND
 
 
+def test_without_a_share_every_place_is_as_good() -> None:
+    assert len(spoken_starts(recording(0.2, 0, 0, 0.2), SECOND, RATE_HZ, 0.0)) == 51
+
+
 def test_all_of_even_speech_is_used() -> None:
-    starts = spoken_starts(recording(0.1, 0.1, 0.1, 0.1), SECOND, RATE_HZ)
+    starts = spoken_starts(recording(0.1, 0.1, 0.1, 0.1), SECOND, RATE_HZ, SHARE)
     assert starts.tolist() == list(range(0, SECOND + 1, RATE_HZ // 50))
 
 
 def test_a_short_word_in_a_long_pause_is_found() -> None:
     samples = recording(0, 0, 0, 0, 0)
     samples[20_000:22_000] = 0.1
-    (start,) = spoken_starts(samples, SECOND, RATE_HZ)
+    (start,) = spoken_starts(samples, SECOND, RATE_HZ, SHARE)
     assert start <= 20_000 and start + SECOND >= 22_000
 
 
 def test_digital_silence_is_used_as_it_is() -> None:
-    assert len(spoken_starts(recording(0, 0, 0), SECOND, RATE_HZ)) == 26
+    assert len(spoken_starts(recording(0, 0, 0), SECOND, RATE_HZ, SHARE)) == 26
 
 
 @given(
@@ -51,5 +56,5 @@ def test_digital_silence_is_used_as_it_is() -> None:
 def test_every_clip_is_inside_its_recording(extra: int, rate_hz: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     samples = rng.standard_normal(rate_hz + extra) * rng.choice([0.001, 1.0], rate_hz + extra)
-    starts = spoken_starts(samples.astype(np.float32), rate_hz, rate_hz)
+    starts = spoken_starts(samples.astype(np.float32), rate_hz, rate_hz, SHARE)
     assert len(starts) and starts.min() >= 0 and starts.max() + rate_hz <= len(samples)
