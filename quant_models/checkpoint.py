@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from golden import archive, files, reference
 from golden.network import FeatureSettings, IntegerNetwork
-from quant_models.data_settings import DataSettings, data_settings_from
+from quant_models.data_settings import DataSettings, data_settings_from, stored_settings
 from quant_models.latent_parameters import Parameters, integer_network
 from quant_models.model_size import ModelSize, default_padding
 from quant_models.speech_commands import labels_for
@@ -79,7 +79,7 @@ class Checkpoint:
             "shifts": list(self.size.shifts),
             "labels": list(self.labels),
             "features": dataclasses.asdict(self.features),
-            "data": dataclasses.asdict(self.data),
+            "data": stored_settings(self.data),
             "accuracy": self.accuracy,
             "step": self.step,
             "training": dict(self.training),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,9 @@ from quant_models.speech_commands import labels_for
 
 _HIGHEST_PERCENTAGE = 10_000
 _HIGHEST_WEIGHT = 1_000
+# What networks were trained with before there was such a setting; left out where it is stored, so
+# that their files stay what they are.
+_BEFORE: Mapping[str, Any] = {"word_weights": (), "spoken_share": 0.0, "other_noise": 0.0}
 
 
 @dataclass(frozen=True)
@@ -70,13 +74,19 @@ class DataSettings:
                 raise ValueError(f"{name}: expected 0..1, got {getattr(self, name)}")
 
 
+def stored_settings(settings: DataSettings) -> dict[str, Any]:
+    """Return settings as plain values, for a file; `data_settings_from` is the way back."""
+    values = dataclasses.asdict(settings)
+    return {key: v for key, v in values.items() if key not in _BEFORE or v != _BEFORE[key]}
+
+
 def data_settings_from(stored: Mapping[str, Any]) -> DataSettings:
-    """Rebuild settings from what `dataclasses.asdict` and JSON made of them."""
+    """Rebuild settings from what `stored_settings` and JSON made of them."""
     values: dict[str, Any] = {
         key: tuple(v) if isinstance(v, list) else v for key, v in stored.items()
     }
-    weights = values.get("word_weights", ())
-    values["word_weights"] = tuple((word, weight) for word, weight in weights)
+    values = {**_BEFORE, **values}
+    values["word_weights"] = tuple((word, weight) for word, weight in values["word_weights"])
     varied = dict(values.pop("augmentation"))
     varied["silence_volume"] = tuple(varied["silence_volume"])
     return DataSettings(**values, augmentation=AugmentationSettings(**varied))

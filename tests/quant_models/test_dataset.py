@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from golden.network import FeatureSettings
 from quant_models import augment, dataset, features, recordings
 from quant_models.augment import AugmentationSettings
-from quant_models.data_settings import DataSettings, data_settings_from
+from quant_models.data_settings import DataSettings, data_settings_from, stored_settings
 from quant_models.dataset import SpeechData, evenly_by_word, read_test_folder
 from quant_models.feature_cache import Examples, FeatureCache
 from quant_models.recordings import NOISE_RMS, levelled, noise_stretch
@@ -763,8 +763,15 @@ def test_settings_come_back_from_json() -> None:
         held_out_words=("bird",),
         augmentation=AugmentationSettings(silence_volume=(0.25, 0.5), time_shift_ms=1.5),
     )
-    stored = json.loads(json.dumps(dataclasses.asdict(settings)))
+    stored = json.loads(json.dumps(stored_settings(settings)))
     assert data_settings_from(stored) == settings
+
+
+def test_settings_from_before_there_were_all_of_them_are_stored_as_they_were() -> None:
+    old = dataclasses.replace(DataSettings(), spoken_share=0.0, other_noise=0.0)
+    stored = stored_settings(old)
+    assert not {"word_weights", "spoken_share", "other_noise"} & set(stored)
+    assert data_settings_from(stored) == old
 
 
 def test_noise_is_brought_to_one_level_whatever_it_was_recorded_at() -> None:
