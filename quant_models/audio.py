@@ -41,7 +41,10 @@ _BLOCK_VALUES = 2**22
 _WRONG_LENGTH = re.compile(
     r"^ *(?:data|SSND|Data Size|Riff size|riff) *: (\d+) \(should be (\d+)\)", re.MULTILINE
 )
-_NO_LENGTH = re.compile(r"^ *data : 0\n(?:.*\n)*?\*\*\* Unknown chunk marker", re.MULTILINE)
+_MORE_BEHIND = re.compile(
+    r"^ *data : (\d+)\n(?:.*\n)*?.*Unknown chunk marker .*?at position (\d+)", re.MULTILINE
+)
+_LONGEST_TRAILER = 1_024  # bytes that are no chunk behind the sound; more are sound, too
 # Programs that write to a pipe put a length near a limit of 32 bits, as they cannot know it yet.
 _LEAST_UNKNOWN_LENGTH = 2**31 - 2**16
 
@@ -125,10 +128,13 @@ def _check_complete(notes: str, path: Path | str) -> None:
             f"{path}: expected a complete sound file, got one that breaks off: {int(wrong[1]):,} "
             f"bytes of sound as its header says, {int(wrong[2]):,} there"
         )
-    if _NO_LENGTH.search(notes):
+    more = _MORE_BEHIND.search(notes)
+    behind = Path(path).stat().st_size - int(more[2]) if more else 0
+    if more and (behind > _LONGEST_TRAILER or int(more[1]) == 0):
         raise ValueError(
-            f"{path}: expected the length of its sound in its header, got 0 and sound behind it "
-            "(from a recording that was cut short; ffmpeg -i IN.wav OUT.wav rewrites it)"
+            f"{path}: expected the length of its sound in its header, got {int(more[1]):,} bytes "
+            f"and {behind:,} bytes of sound behind them (from a recording that was cut short or "
+            "put together; ffmpeg -ignore_length 1 -i IN.wav OUT.wav rewrites it)"
         )
 
 

@@ -292,9 +292,33 @@ def test_a_length_that_was_not_known_when_it_was_written_is_found(
     assert [float(x) * 2**15 for x in samples] == every_integer()[:1_000].tolist()
 
 
-def test_sound_behind_a_length_of_0_is_not_called_empty(tmp_path: Path) -> None:
-    path = with_lengths(tmp_path / "a.wav", 36, 0)
-    refused(path, r"expected the length of its sound in its header, got 0 and .* rewrites it\)$")
+@pytest.mark.parametrize(("data", "behind"), [(0, 2_000), (500, 1_500), (501, 1_498)])
+def test_sound_behind_what_the_header_says_is_not_lost(
+    tmp_path: Path, data: int, behind: int
+) -> None:
+    path = with_lengths(tmp_path / "a.wav", 2_036, data)
+    refused(
+        path,
+        f"expected the length of its sound in its header, got {data} bytes and {behind:,} bytes of "
+        r"sound behind them .* rewrites it\)$",
+    )
+
+
+@pytest.mark.parametrize(
+    "trailer",
+    [
+        b"LIST\4\0\0\0INFO",
+        b"abcd\4\0\0\0" + bytes(range(4)),
+        b"TAG" + b"x" * 125,
+        bytes(5_000),
+        bytes(range(128, 256)) * 8,
+    ],
+)
+def test_what_programs_leave_behind_the_sound_is_no_sound(tmp_path: Path, trailer: bytes) -> None:
+    path = tmp_path / "a.wav"
+    write_pcm16(path, every_integer()[:1_000])
+    path.write_bytes(path.read_bytes() + trailer)
+    assert len(audio.read_audio(path, RATE_HZ)) == 1_000
 
 
 def test_missing_file_and_folder_give_the_error_of_the_system(tmp_path: Path) -> None:
