@@ -255,6 +255,15 @@ def test_help_shows_defaults_and_the_example(
     assert f"example: {train.EXAMPLE}" in words
 
 
+def test_weights_of_words_and_shares_reach_their_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = "--other_noise 0.3 --spoken_share 0 --noise_dirs rain sea --word_weights"
+    flags = parsed(monkeypatch, *given.split(), "go=8, down=2.5")
+    settings = recipe_flags.settings_for_data(flags)
+    assert settings.word_weights == (("go", 8.0), ("down", 2.5))
+    assert (settings.other_noise, settings.spoken_share) == (0.3, 0.0)
+    assert flags.noise_dirs == [Path("rain"), Path("sea")]
+
+
 def test_the_example_of_the_help_parses(monkeypatch: pytest.MonkeyPatch) -> None:
     flags = parsed(monkeypatch, *train.EXAMPLE.split()[2:])
     recipe_flags.settings_for_training(flags)
