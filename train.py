@@ -31,6 +31,7 @@ from scripts.console.recipe_flags import (
     known_size,
     settings_for_data,
     settings_for_training,
+    teachers_of,
 )
 from scripts.speech.default_data import prepare_default_data
 
@@ -49,6 +50,7 @@ def main() -> None:
     settings = settings_for_training(flags)
     start = starting_checkpoint(flags, layers, data_settings, features)
     size = start.size if start else known_size(flags, layers)
+    teachers = teachers_of(flags, labels_for(data_settings.wanted_words), features)
     prepare_data(flags)
     data = SpeechData(
         flags.data_dir,
@@ -74,7 +76,11 @@ def main() -> None:
         shifts = choose_shifts(layers, data.labels, features, settings.seed, inputs)
         size = ModelSize(layers, shifts)
     say(f"shifts      {' '.join(map(str, size.shifts))}")
-    record = {**dataclasses.asdict(settings), "augmented_examples": flags.augmented_examples}
+    record = {
+        **dataclasses.asdict(settings),
+        "augmented_examples": flags.augmented_examples,
+        **({"teachers": [teacher.digest for teacher in teachers]} if teachers else {}),
+    }
     run = TrainingRun(flags.train_dir, size, features, data_settings, cases, record)
     interrupt = Interrupt()
     with progress_bar("training") as progress:
@@ -85,7 +91,15 @@ def main() -> None:
 
         weights = start.parameters if start else None
         for state in train(
-            size, data.labels, features, settings, examples, validation, weights, on_steps
+            size,
+            data.labels,
+            features,
+            settings,
+            examples,
+            validation,
+            weights,
+            on_steps,
+            teachers,
         ):
             best = run.record(state)
             reached = state.evaluation.validation_accuracy

@@ -18,6 +18,7 @@ from keras import ops
 
 from golden import reference
 from golden.network import FeatureSettings, IntegerNetwork
+from quant_models.distillation import LOGIT_SCALE, soft_targets
 from quant_models.ds_cnn import DsCnn
 from quant_models.feature_cache import Examples
 from quant_models.latent_parameters import Parameters, integer_network
@@ -26,17 +27,25 @@ from quant_models.training_run import Evaluation, TrainingState
 from quant_models.training_settings import TrainingSettings
 
 _BLOCK_STEPS = 50  # steps that run without coming back to Python
-_LOGIT_SCALE = 2.0**-6  # of the integer logits, for the loss alone: only their order is deployed
 _EVALUATION_BATCH = 256
 
 
 class Trainer:
     """Adam on one model, in blocks of steps; also the float twin's, for comparison of speed."""
 
-    def __init__(self, model: DsCnn, averaging: float = 0.0, label_smoothing: float = 0.0):
+    def __init__(
+        self,
+        model: DsCnn,
+        averaging: float = 0.0,
+        label_smoothing: float = 0.0,
+        distillation: float = 0.0,
+        temperature: float = 1.0,
+    ):
         self.model = model
         self._averaging = averaging
         self._smoothing = label_smoothing
+        self._distillation = distillation
+        self._temperature = temperature
         self._optimiser = keras.optimizers.Adam()
         self._optimiser.build(model.trainable_variables)
         self._averages = [
@@ -46,12 +55,19 @@ class Trainer:
         self._block = tf.function(self._run_block, reduce_retracing=True)
 
     def run(
-        self, batches: npt.NDArray[np.int8], labels: npt.NDArray[np.int64], learning_rate: float
+        self,
+        batches: npt.NDArray[np.int8],
+        labels: npt.NDArray[np.int64],
+        learning_rate: float,
+        soft: npt.NDArray[np.float32] | None = None,
     ) -> float:
-        """Train on batches `[step][N][time][coefficient]`; return the mean loss."""
+        """Train on batches `[step][N][time][coefficient]`; return the mean loss.
+
+        `soft` are the teachers' probabilities `[step][N][label]`, for distillation above 0.
+        """
         self._optimiser.learning_rate.assign(learning_rate)
-        loss = self._block(tf.constant(batches), tf.constant(labels))
-        return float(loss)
+        batch = [tf.constant(batches), tf.constant(labels)]
+        return float(self._block(*batch, *([] if soft is None else [tf.constant(soft)])))
 
     def averaged_parameters(self) -> dict[str, npt.NDArray[np.float32]]:
         """Return the averaged latent weights by checkpoint name; before any step, the weights."""
@@ -63,19 +79,25 @@ class Trainer:
             for name, average in zip(self.model.parameters, self._averages, strict=True)
         }
 
-    def _run_block(self, batches: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    def _run_block(self, batches: tf.Tensor, labels: tf.Tensor, *soft: tf.Tensor) -> tf.Tensor:
         total = 0.0
         for step in tf.range(tf.shape(batches)[0]):
-            total += self._step(batches[step], labels[step])
+            total += self._step(batches[step], labels[step], *(each[step] for each in soft))
         return total / tf.cast(tf.shape(batches)[0], tf.float32)
 
-    def _step(self, fingerprints: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    def _step(
+        self, fingerprints: tf.Tensor, labels: tf.Tensor, soft: tf.Tensor | None = None
+    ) -> tf.Tensor:
         variables = self.model.trainable_variables
         with tf.GradientTape() as tape:
-            logits = self.model(fingerprints) * _LOGIT_SCALE
+            logits = self.model(fingerprints) * LOGIT_SCALE
             targets = ops.one_hot(labels, logits.shape[-1])
             targets = targets * (1 - self._smoothing) + self._smoothing / logits.shape[-1]
             loss = ops.mean(ops.categorical_crossentropy(targets, logits, from_logits=True))
+            if soft is not None:
+                share, heat = self._distillation, self._temperature
+                learned = ops.categorical_crossentropy(soft, logits / heat, from_logits=True)
+                loss = (1 - share) * loss + share * heat**2 * ops.mean(learned)
         self._optimiser.apply(tape.gradient(loss, variables), variables)
         if self._averaging > 0.0:
             share = 1.0 - self._averaging
@@ -94,11 +116,13 @@ def train(
     validation: Examples,
     start: Parameters | None = None,
     on_steps: Callable[[int], bool] = lambda done: True,
+    teachers: Sequence[IntegerNetwork] = (),
 ) -> Iterator[TrainingState]:
     """Train a network and yield its state after every `eval_step_interval` and after the last step.
 
-    `start` gives initial weights; `on_steps` hears the number of steps done and ends the training
-    early by returning False, after one more state. The same arguments give the same states.
+    `start` gives initial weights, `teachers` what is learnt besides the labels; `on_steps` hears
+    the number of steps done and ends the training early by returning False, after one more state.
+    The same arguments give the same states.
 
     Raises ValueError for `start` of another shape or a loss that is not finite.
     """
@@ -107,13 +131,21 @@ def train(
     model = DsCnn(size, len(labels), settings.seed)
     if start is not None:
         model.assign_parameters(start)
-    trainer = Trainer(model, settings.averaging, settings.label_smoothing)
+    trainer = Trainer(
+        model,
+        settings.averaging,
+        settings.label_smoothing,
+        settings.distillation,
+        settings.temperature,
+    )
+    soft = soft_targets(teachers, training.fingerprints, settings.temperature) if teachers else None
     order = _batches(len(training), settings.batch_size, settings.seed)
     losses: list[float] = []
     for step, count in _blocks(settings):
         rows = np.stack([next(order) for _ in range(count)])
         rate = settings.learning_rate_at(step)
-        losses.append(trainer.run(training.fingerprints[rows], training.label_indices[rows], rate))
+        batches = training.fingerprints[rows], training.label_indices[rows]
+        losses.append(trainer.run(*batches, rate, None if soft is None else soft[rows]))
         if not np.isfinite(losses[-1]):
             raise ValueError(f"loss: expected a finite number, got {losses[-1]} at step {step}")
         done = step + count

@@ -7,6 +7,7 @@ from itertools import accumulate
 
 import numpy as np
 
+_HIGHEST_TEMPERATURE = 100
 _HIGHEST_SEED = 2**32 - 1  # what NumPy's global generator takes
 
 
@@ -15,7 +16,8 @@ class TrainingSettings:
     """How long, how fast and how regularised.
 
     `learning_rates[i]` holds for `steps[i]` steps of Adam. `averaging` is the share of the old
-    average that one step keeps, 0 switches averaging off.
+    average that one step keeps, 0 switches averaging off. Where there are teachers, `distillation`
+    is the share of the loss that compares with them, both softened by `temperature`.
     """
 
     learning_rates: tuple[float, ...] = (0.001, 0.003, 0.0015, 0.0006, 0.00015)
@@ -24,6 +26,8 @@ class TrainingSettings:
     eval_step_interval: int = 500
     label_smoothing: float = 0.0
     averaging: float = 0.998
+    distillation: float = 0.5
+    temperature: float = 2.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -50,6 +54,14 @@ class TrainingSettings:
                 raise ValueError(
                     f"{name}: expected 0 or more and below 1, got {getattr(self, name)}"
                 )
+
+        if not 0 <= self.distillation <= 1:
+            raise ValueError(f"distillation: expected 0..1, got {self.distillation}")
+        if not 0 < self.temperature <= _HIGHEST_TEMPERATURE:
+            raise ValueError(
+                f"temperature: expected above 0 and up to {_HIGHEST_TEMPERATURE}, "
+                f"got {self.temperature}"
+            )
 
     @property
     def total_steps(self) -> int:

@@ -7,8 +7,9 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from golden.network import FeatureSettings
+from golden.network import FeatureSettings, IntegerNetwork
 from quant_models.augment import AugmentationSettings
+from quant_models.checkpoint import load_checkpoint
 from quant_models.data_settings import DataSettings
 from quant_models.model_size import DEFAULT_MODEL_SIZE_INFO, DEFAULT_SHIFTS, Layer, ModelSize
 from quant_models.training_settings import TrainingSettings
@@ -62,6 +63,23 @@ def settings_for_training(flags: argparse.Namespace) -> TrainingSettings:
     )
 
 
+def teachers_of(
+    flags: argparse.Namespace, labels: tuple[str, ...], features: FeatureSettings
+) -> list[IntegerNetwork]:
+    """Return the networks to learn from; ValueError for one of other labels or features."""
+    networks = []
+    for path in flags.teachers:
+        checkpoint = load_checkpoint(path)
+        for name, found, expected in (
+            ("labels", checkpoint.labels, labels),
+            ("features", checkpoint.features, features),
+        ):
+            if found != expected:
+                raise ValueError(f"{path}: expected {name} {expected} of a teacher, got {found}")
+        networks.append(checkpoint.network())
+    return networks
+
+
 def known_size(flags: argparse.Namespace, layers: tuple[Layer, ...]) -> ModelSize | None:
     """Return the size, or None if its shifts are to be chosen from observed ranges."""
     if flags.shifts is not None:
@@ -88,6 +106,15 @@ def _add_training_flags(group: argparse._ArgumentGroup) -> None:
     _add_settings(group, training, "eval_step_interval", "steps between evaluations")
     _add_settings(group, training, "averaging", "share of the old weight average kept each step")
     _add_settings(group, training, "label_smoothing", "share of a label spread over all labels")
+    group.add_argument(
+        "--teachers",
+        type=Path,
+        nargs="*",
+        default=(),
+        help="checkpoints of the same labels and features to learn from, besides the labels",
+    )
+    _add_settings(group, training, "distillation", "share of the loss that compares with teachers")
+    _add_settings(group, training, "temperature", "what the logits are divided by for that")
     _add_settings(group, training, "seed", "seed of weights, examples and order")
 
 

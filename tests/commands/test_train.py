@@ -347,6 +347,17 @@ def test_a_start_checkpoint_of_another_network_is_refused(
         )
 
 
+@pytest.mark.parametrize(
+    ("flags", "name"),
+    [("--wanted_words bird,no", "labels"), ("--dct_coefficient_count 8", "features")],
+)
+def test_a_teacher_of_other_labels_or_features_is_refused(
+    refused: Callable[..., str], trained: Trained, flags: str, name: str
+) -> None:
+    found = refused(train.main, "--teachers", trained.checkpoint, *flags.split())
+    assert found.startswith(f"{trained.checkpoint}: expected {name} ") and "of a teacher" in found
+
+
 # ---- data and folders
 
 

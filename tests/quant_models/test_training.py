@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from golden import reference
 from golden.network import FeatureSettings
+from quant_models.distillation import soft_targets
 from quant_models.ds_cnn import DsCnn
 from quant_models.feature_cache import Examples
 from quant_models.latent_parameters import Parameters, integer_network
@@ -216,25 +217,47 @@ def test_without_averaging_the_weights_themselves_are_kept() -> None:
     assert same(trainer.averaged_parameters(), model.latent_parameters())
 
 
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    shifted = logits - logits.max(1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(1, keepdims=True)))
+
+
 @pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
-def test_the_loss_is_the_smoothed_cross_entropy_of_the_scaled_integer_logits(
-    smoothing: float,
+@pytest.mark.parametrize(("distillation", "temperature"), [(0.0, 1.0), (0.5, 2.0), (1.0, 3.0)])
+def test_the_loss_is_the_cross_entropy_with_smoothed_labels_and_with_teachers(
+    smoothing: float, distillation: float, temperature: float
 ) -> None:
-    parameters = random_parameters(1, SIZE, 4)
-    network = integer_network(SIZE, parameters, LABELS, FeatureSettings())
-    logits = reference.run(network, TRAINING.fingerprints[:8]).logits / 64
-    likelihoods = logits - np.log(
-        np.exp(logits - logits.max(1, keepdims=True)).sum(1, keepdims=True)
-    )
-    likelihoods -= logits.max(1, keepdims=True)
+    parameters, first = random_parameters(1, SIZE, 4), TRAINING.fingerprints[:8]
+    networks = [
+        integer_network(SIZE, random_parameters(seed, SIZE, 4), LABELS, FeatureSettings())
+        for seed in (1, 2, 3)
+    ]
+    logits = [reference.run(network, first).logits / 64 for network in networks]
+    taught = np.mean([np.exp(log_softmax(each / temperature)) for each in logits[1:]], axis=0)
+    soft = soft_targets(networks[1:], first, temperature)
+    assert soft == pytest.approx(taught, rel=1e-6)
     targets = np.eye(4)[TRAINING.label_indices[:8]] * (1 - smoothing) + smoothing / 4
+    expected = -(1 - distillation) * (targets * log_softmax(logits[0])).sum(1).mean()
+    learned = -(taught * log_softmax(logits[0] / temperature)).sum(1).mean()
+    expected += distillation * temperature**2 * learned
     model = DsCnn(SIZE, 4)
     model.assign_parameters(parameters)
-    found = Trainer(model, label_smoothing=smoothing).run(
-        TRAINING.fingerprints[None, :8], TRAINING.label_indices[None, :8], 0.001
-    )
-    assert found == pytest.approx(-(targets * likelihoods).sum(1).mean(), rel=1e-5)
+    trainer = Trainer(model, 0.0, smoothing, distillation, temperature)
+    batch = first[None], TRAINING.label_indices[None, :8]
+    found = trainer.run(*batch, 0.001, soft[None] if distillation else None)
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_network_learns_what_its_teachers_say_and_not_the_labels() -> None:
+    longer = dataclasses.replace(SHORT, steps=(150, 50), distillation=1.0, temperature=1.0)
+    (*_, taught) = run(longer)
+    assert taught.evaluation.validation_accuracy > 0.9
+    teacher = integer_network(SIZE, taught.parameters, LABELS, FeatureSettings())
+    wrong = Examples(TRAINING.fingerprints, (TRAINING.label_indices + 1) % 4)
+    settings = FeatureSettings(), longer, wrong, VALIDATION
+    *_, last = train(SIZE, LABELS, *settings, teachers=[teacher])
+    assert last.evaluation.validation_accuracy > 0.9
 
 
 @pytest.mark.usefixtures("eager")
@@ -327,6 +350,9 @@ def test_predictions_do_not_depend_on_the_batches_they_are_made_in() -> None:
         ({"averaging": 1.0}, "averaging: expected 0 or more and below 1, got 1.0"),
         ({"averaging": float("nan")}, "averaging: expected 0 or more and below 1, got nan"),
         ({"label_smoothing": -0.1}, "label_smoothing: expected 0 or more and below 1, got -0.1"),
+        ({"distillation": 1.5}, "distillation: expected 0..1, got 1.5"),
+        ({"temperature": 0.0}, "temperature: expected above 0 and up to 100, got 0.0"),
+        ({"temperature": float("nan")}, "temperature: expected above 0 and up to 100, got nan"),
         ({"seed": -1}, "seed: expected 0..4294967295, got -1"),
         ({"seed": 2**32}, "seed: expected 0..4294967295, got 4294967296"),
     ],
