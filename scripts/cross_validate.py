@@ -97,15 +97,20 @@ def main() -> None:
     layers = parse_layers(flags.model_size_info, flags.padding)
     require_fit(layers, feature_settings(flags))
     size = known_size(flags, layers)
+    if flags.teachers:
+        raise ValueError("teachers: expected none that heard what a fold holds out, got some")
     if size is None:
         raise ValueError("shifts: expected them with more than two layers, got none")
     places = [flags.output_dir / name for name in ("folds.csv", "other_words.csv")]
     flags.output_dir.mkdir(parents=True, exist_ok=True)
     folds = _folds(flags)
     trials: list[Trial] = []
-    for number in range(flags.runs):
-        for fold, data in folds:
-            trials.append(_trial(flags, size, fold, data, flags.seed + number))
+    for fold, data in folds:
+        seeds = [flags.seed + number for number in range(flags.runs + flags.own_teachers)]
+        teachers = [_trained(flags, size, data, seed) for seed in seeds[flags.runs :]]
+        for seed in seeds[: flags.runs]:
+            network = _trained(flags, size, data, seed, teachers)
+            trials.append(_trial(fold, data, seed, network))
             last = trials[-1]
             say(f"seed {last.seed}, fold {last.fold}: {last.accuracy:.2%}")
             for place, text in zip(places, (_folds_csv(trials), _words_csv(trials)), strict=True):
@@ -126,6 +131,13 @@ def _parse() -> argparse.Namespace:
         help="unknown words that are held out in turn (default: all there are)",
     )
     add("--runs", type=positive, default=1, help="trainings of each fold, with seeds from SEED on")
+    add(
+        "--own_teachers",
+        type=int,
+        default=0,
+        help="networks that each fold trains first, with seeds behind those of the runs, which "
+        "learn from them",
+    )
     add("--output_dir", type=Path, default=Path("work/folds"), help="where results go")
     return parser.parse_args()
 
@@ -146,34 +158,45 @@ def _folds(flags: argparse.Namespace) -> list[tuple[Fold, SpeechData]]:
     return [divided(index, words) for index in range(flags.folds)]
 
 
-def _trial(
-    flags: argparse.Namespace, size: ModelSize, fold: Fold, data: SpeechData, seed: int
-) -> Trial:
-    """Train without a fold and test on it."""
+def _trained(
+    flags: argparse.Namespace,
+    size: ModelSize,
+    data: SpeechData,
+    seed: int,
+    teachers: Sequence[IntegerNetwork] = (),
+) -> IntegerNetwork:
+    """Train on what a fold leaves to training; the network of the last step."""
     settings = dataclasses.replace(settings_for_training(flags), seed=seed)
     settings = dataclasses.replace(settings, eval_step_interval=settings.total_steps)
     with progress_bar("features") as progress:
-        validation = data.evaluation_examples(VALIDATION)
-        other = data.other_words(VALIDATION)
         examples = data.training_examples(flags.augmented_examples, seed, progress)
     import scripts.console.quiet_tensorflow  # noqa: F401
     from quant_models.latent_parameters import integer_network
     from quant_models.training import train
 
+    features = data.features
     with progress_bar("training") as progress:
 
         def on_steps(done: int) -> bool:
             progress(done, settings.total_steps)
             return True
 
-        *_, last = train(
-            size, data.labels, data.features, settings, examples, validation, None, on_steps
+        few = Examples(examples.fingerprints[:1], examples.label_indices[:1])  # nothing is chosen
+        (last,) = train(
+            size, data.labels, features, settings, examples, few, None, on_steps, teachers
         )
-    network = integer_network(size, last.parameters, data.labels, data.features)
-    right, clips = _counts(network, validation)
-    other_right: Counter[str] = Counter()
-    for word, spoken in other.items():
-        other_right[word] = _counts(network, spoken)[0][UNKNOWN_LABEL]
+    return integer_network(size, last.parameters, data.labels, features)
+
+
+def _trial(fold: Fold, data: SpeechData, seed: int, network: IntegerNetwork) -> Trial:
+    """Test a network on what a fold holds out."""
+    with progress_bar("held out") as progress:
+        held = data.evaluation_examples(VALIDATION, progress)
+        other = data.other_words(VALIDATION)
+    right, clips = _counts(network, held)
+    other_right = Counter(
+        {word: _counts(network, spoken)[0][UNKNOWN_LABEL] for word, spoken in other.items()}
+    )
     other_clips = Counter({word: len(spoken) for word, spoken in other.items()})
     return Trial(seed, fold.index, right, clips, other_right, other_clips)
 

@@ -15,7 +15,8 @@ from tests.speech_folder import make_speech_folder
 
 FLAGS = (
     "--folds 2 --runs 2 --seed 3 --fold_words bird,cat --batch_size 50 --averaging 0.9 "
-    "--learning_rate 0.003 --how_many_training_steps 150 --augmented_examples 1500"
+    "--learning_rate 0.003 --how_many_training_steps 150 --augmented_examples 1500 "
+    "--own_teachers 1"
 )
 DEEPER = "3 8 4 4 2 2 8 3 3 1 1 8 3 3 1 1"
 
@@ -33,7 +34,7 @@ def test_every_fold_is_judged_with_every_seed(tmp_path: Path) -> None:
     with (tmp_path / "out" / "folds.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert [(row["seed"], row["fold"]) for row in rows] == [
-        ("3", "0"), ("3", "1"), ("4", "0"), ("4", "1"),
+        ("3", "0"), ("4", "0"), ("3", "1"), ("4", "1"),
     ]  # fmt: skip
     labels = ("_silence_", "_unknown_", "yes", "no")
     for row in rows:
@@ -51,6 +52,8 @@ def test_every_fold_is_judged_with_every_seed(tmp_path: Path) -> None:
     ("flags", "message"),
     [
         (("--folds", "1"), "fold: expected two or more, numbered 0..0, got 0 of 1"),
+        (("--teachers", "a.npz"),
+         "teachers: expected none that heard what a fold holds out, got some"),
         (("--fold_words", "tree"), "fold_words: expected words that "),
         (("--model_size_info", *DEEPER.split()),
          "shifts: expected them with more than two layers, got none"),
