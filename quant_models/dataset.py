@@ -42,6 +42,7 @@ from quant_models.speech_commands import (
 )
 
 _CHUNK = 64  # examples that share a random generator
+_JUDGED_PERCENTAGE = 50.0  # of unknown clips and of silence for 100 wanted ones, in a fold
 _OF_TRAINING = (
     "augmentation",
     "unknown_exponent",
@@ -204,9 +205,13 @@ class SpeechData:
         unknown = [clip for clip in clips if self._label_of(clip) == UNKNOWN_LABEL]
         if self._fold is not None:
             unknown = [clip for clip in unknown if clip.word in self._fold.held_words]
-        unknown_count = round(len(wanted) * self.settings.unknown_percentage / 100)
+        unknown_percentage = self.settings.unknown_percentage
+        silence_percentage = self.settings.silence_percentage
+        if self._fold is not None:  # recipes that draw other shares are judged by the same clips
+            unknown_percentage = silence_percentage = _JUDGED_PERCENTAGE
+        unknown_count = round(len(wanted) * unknown_percentage / 100)
         chosen = wanted + evenly_by_word(unknown, unknown_count, rng)
-        silence_count = round(len(wanted) * self.settings.silence_percentage / 100)
+        silence_count = round(len(wanted) * silence_percentage / 100)
         silence = [clip for clip in clips if clip.word == SILENCE_LABEL]
         chosen += evenly_by_word(silence, silence_count, rng)
         silence_count = max(silence_count - len(silence), 0) if self._noise_files else 0

@@ -99,6 +99,8 @@ def main() -> None:
     size = known_size(flags, layers)
     if flags.teachers:
         raise ValueError("teachers: expected none that heard what a fold holds out, got some")
+    if flags.own_teachers < 0:
+        raise ValueError(f"own_teachers: expected 0 or more, got {flags.own_teachers}")
     if size is None:
         raise ValueError("shifts: expected them with more than two layers, got none")
     places = [flags.output_dir / name for name in ("folds.csv", "other_words.csv")]

@@ -120,6 +120,17 @@ def test_an_evaluation_hears_held_speakers_words_and_all_noise(
     assert not {clip.word for clip in heard} & set(fold.held_words)
 
 
+def test_recipes_are_judged_by_the_same_clips_whatever_they_draw(folder: Path) -> None:
+    cache, fold = FeatureCache(None), folds()[0]
+    sets = [
+        SpeechData([folder], settings, FEATURES, cache, fold=fold).evaluation_examples(VALIDATION)
+        for settings in (DataSettings(), DataSettings(unknown_percentage=90, silence_percentage=5))
+    ]
+    assert np.array_equal(sets[0].fingerprints, sets[1].fingerprints)
+    counts = Counter(sets[0].label_indices.tolist())
+    assert counts[0] == counts[1] == round((counts[2] + counts[3]) / 2)
+
+
 def test_a_held_noise_recording_is_heard_whole_and_by_the_evaluation_alone(folder: Path) -> None:
     noise = sorted((folder / "_background_noise_").iterdir())
     recordings = Recordings([], noise, [], [], DataSettings(), FEATURES, folds()[2])

@@ -54,6 +54,7 @@ def test_every_fold_is_judged_with_every_seed(tmp_path: Path) -> None:
         (("--folds", "1"), "fold: expected two or more, numbered 0..0, got 0 of 1"),
         (("--teachers", "a.npz"),
          "teachers: expected none that heard what a fold holds out, got some"),
+        (("--own_teachers", "-1"), "own_teachers: expected 0 or more, got -1"),
         (("--fold_words", "tree"), "fold_words: expected words that "),
         (("--model_size_info", *DEEPER.split()),
          "shifts: expected them with more than two layers, got none"),
