@@ -165,7 +165,7 @@ class SpeechData:
         }
 
     def _key(self, *parts: Any) -> str:
-        fold = [dataclasses.asdict(self._fold)] if self._fold else []
+        fold = [repr(self._fold)] if self._fold else []
         return _cache_key(*parts, *fold, dataclasses.asdict(self.features), self._content)
 
     def _loaded(self) -> Recordings:

@@ -12,6 +12,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from quant_models.speech_commands import (
     TESTING,
@@ -27,13 +28,15 @@ class Fold:
     """Fold `index` of `count`, both in what it holds out and in what it leaves to training.
 
     Held out are the speakers whose name hashes to it; of the unknown words `words` and of the noise
-    recordings, in order, those whose place does, counted modulo `count`. Raises ValueError for an
-    index outside 0..count-1.
+    recordings, in order, those whose place does, counted modulo `count`. Clips of the folders
+    `judged_dirs` are held out or left out, never left to training. Raises ValueError for an index
+    outside 0..count-1.
     """
 
     index: int
     count: int
     words: tuple[str, ...]
+    judged_dirs: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         if self.count < 2 or not 0 <= self.index < self.count:
@@ -55,8 +58,8 @@ class Fold:
         """Return the clips in the partitions that they have in this fold.
 
         Held speakers are for validation, also with words that training hears from others. Held
-        words of other speakers are left out, and clips for testing stay so. A clip that names no
-        speaker is never held out.
+        words of other speakers are left out, as are their clips of `judged_dirs`, and clips for
+        testing stay so. A clip that names no speaker is never held out.
         """
         divided = []
         for clip in clips:
@@ -65,9 +68,12 @@ class Fold:
                 divided.append(clip)
             elif speaker is not None and self._holds_speaker(speaker):
                 divided.append(dataclasses.replace(clip, partition=VALIDATION))
-            elif clip.word not in self.held_words:
+            elif clip.word not in self.held_words and not self._only_judges(clip):
                 divided.append(dataclasses.replace(clip, partition=TRAINING))
         return tuple(divided)
+
+    def _only_judges(self, clip: Clip) -> bool:
+        return any(clip.path.is_relative_to(folder) for folder in self.judged_dirs)
 
     def _holds_speaker(self, speaker: str) -> bool:
         digest = hashlib.sha256(os.fsencode(speaker)).digest()

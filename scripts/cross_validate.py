@@ -132,6 +132,14 @@ def _parse() -> argparse.Namespace:
         default=(),
         help="unknown words that are held out in turn (default: all there are)",
     )
+    add(
+        "--judged_dirs",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="folders of words besides the data folders that are judged by and never trained on, "
+        "so that recipes with less data are judged by the same clips",
+    )
     add("--runs", type=positive, default=1, help="trainings of each fold, with seeds from SEED on")
     add(
         "--own_teachers",
@@ -149,9 +157,10 @@ def _folds(flags: argparse.Namespace) -> list[tuple[Fold, SpeechData]]:
     cache = FeatureCache(flags.cache_dir, say)
 
     def divided(index: int, words: Sequence[str]) -> tuple[Fold, SpeechData]:
-        fold = Fold(index, flags.folds, tuple(words))
+        fold = Fold(index, flags.folds, tuple(words), tuple(flags.judged_dirs))
+        clips = [*flags.data_dir, *flags.judged_dirs]
         dirs = flags.speech_dirs, flags.noise_dirs
-        return fold, SpeechData(flags.data_dir, settings, features, cache, *dirs, fold)
+        return fold, SpeechData(clips, settings, features, cache, *dirs, fold)
 
     found = divided(0, ())[1].found
     require_words(found, flags.fold_words, "fold_words")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -88,6 +89,23 @@ def test_every_clip_is_held_out_once(clips: list[Clip]) -> None:
 def test_a_clip_without_a_speaker_is_trained_on() -> None:
     clip = Clip(Path("7_jackson_3.wav"), "seven", TRAINING)
     assert all(fold.divided([clip]) == (clip,) for fold in folds())
+
+
+@given(clips=some_clips)
+def test_a_folder_that_only_judges_is_never_trained_on(clips: list[Clip]) -> None:
+    folder = Path("judged")
+    more = [Clip(folder / clip.path, clip.word, TRAINING) for clip in clips]
+    for fold in folds():
+        judging = dataclasses.replace(fold, judged_dirs=(folder,))
+        alone, held = (
+            [clip for clip in fold.divided(each) if clip.partition == VALIDATION]
+            for each in (clips, more)
+        )
+        divided = judging.divided([*clips, *more])
+        assert [clip for clip in divided if clip.partition == VALIDATION] == [*alone, *held]
+        assert [clip for clip in divided if clip.partition == TRAINING] == [
+            clip for clip in fold.divided(clips) if clip.partition == TRAINING
+        ]
 
 
 @pytest.mark.parametrize(("index", "count"), [(-1, 3), (3, 3), (0, 1)])

@@ -48,6 +48,21 @@ def test_every_fold_is_judged_with_every_seed(tmp_path: Path) -> None:
     assert f"{means:.2%}" in done.stdout and "called unknown: " in done.stdout
 
 
+def test_folders_that_only_judge_have_their_clips_judged(tmp_path: Path) -> None:
+    places = [
+        make_speech_folder(tmp_path / name, speakers=30, noise_seconds=(9.0, 9.0)) for name in "ab"
+    ]
+    short = ["--folds", "2", "--how_many_training_steps", "1", "--learning_rate", "0.001"]
+    short += ["--augmented_examples", "100", "--batch_size", "100"]
+    clips = []
+    for name, flags in (("one", []), ("two", ["--judged_dirs", str(places[1])])):
+        done = run(places[0], tmp_path / name, *short, *flags)
+        assert done.returncode == 0, done.stderr
+        with (tmp_path / name / "folds.csv").open() as stream:
+            clips.append([int(row["clips"]) for row in csv.DictReader(stream)])
+    assert clips[1] == [2 * count for count in clips[0]]
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
