@@ -185,8 +185,8 @@ def test_a_label_that_c_gives_otherwise_is_a_mismatch(
 
 def test_export_of_another_network_beside_the_checkpoint_is_refused(tmp_path: Path) -> None:
     subject = design_of(random_checkpoint(cases=1), tmp_path, FAST)
-    weights = REPOSITORY / "weights/ds_cnn_9487.ckpt-8000"
-    vectors = REPOSITORY / "golden/vectors/ds_cnn_9487.ckpt-8000"
+    weights = REPOSITORY / "weights/ds_cnn_9742.ckpt-12000"
+    vectors = REPOSITORY / "golden/vectors/ds_cnn_9742.ckpt-12000"
     with pytest.raises(
         ValueError, match=rf"expected an export of network {subject.network.digest}"
     ):

@@ -12,9 +12,9 @@ from scripts.console.places import golden_cases, network_name, vectors_folder, w
 @pytest.mark.parametrize(
     ("path", "name"),
     [
-        ("weights/ds_cnn_9487.ckpt-8000/network.npz", "ds_cnn_9487.ckpt-8000"),
-        ("weights/ds_cnn_9487.ckpt-8000/ds_cnn_9487.ckpt-8000.npz", "ds_cnn_9487.ckpt-8000"),
-        ("best/ds_cnn_9487.ckpt-8000", "ds_cnn_9487.ckpt-8000"),
+        ("weights/ds_cnn_9742.ckpt-12000/network.npz", "ds_cnn_9742.ckpt-12000"),
+        ("weights/ds_cnn_9742.ckpt-12000/ds_cnn_9742.ckpt-12000.npz", "ds_cnn_9742.ckpt-12000"),
+        ("best/ds_cnn_9742.ckpt-12000", "ds_cnn_9742.ckpt-12000"),
         ("elsewhere/mine.npz", "mine"),
     ],
 )

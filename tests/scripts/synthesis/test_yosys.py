@@ -171,7 +171,7 @@ def test_costs_of_all_widths_stand_side_by_side(
 def test_bad_input_is_one_line(
     flags: tuple[str, ...], path: str | None, message: str, tmp_path: Path
 ) -> None:
-    network = "weights/ds_cnn_9487.ckpt-8000/network.npz"
+    network = "weights/ds_cnn_9742.ckpt-12000/network.npz"
     result = subprocess.run(
         [
             *(sys.executable, "scripts/synthesise.py", "--network", network),

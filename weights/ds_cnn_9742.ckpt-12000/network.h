@@ -1,5 +1,5 @@
 /* Integer inference of one keyword-spotting network. Generated from it: do not edit.
- * Network e2c2300c05a574c9aa7a14c0e75d0f82c6355530a491ab89bb1d0bb74a5a5162.
+ * Network f23e5731c6a855503438366ff2088a4b32c5d497021c56d3687ebb12a5b6646e.
  */
 
 #ifndef NETWORK_H
@@ -15,7 +15,7 @@
 #define KWS_NODE_COUNT 8
 #define KWS_MEMORY_BYTES 5952 /* that layers share */
 
-typedef int32_t kws_logit_t; /* logits lie in -1532392..828398 */
+typedef int32_t kws_logit_t; /* logits lie in -484867..438372 */
 
 /* Writes the logits of one input, and returns the index of the largest, the first of equals; -1,
  * and no logits, if a feature is outside KWS_INPUT_MIN..KWS_INPUT_MAX. Not reentrant. */
