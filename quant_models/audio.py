@@ -19,6 +19,8 @@ import soundfile
 
 Samples = npt.NDArray[np.float32]
 
+FULL_SCALE = np.float32(32_768)
+
 # Below this there is no word in a file, only the remains of a broken recording. The shortest words
 # of the Free Spoken Digit Dataset last 160 ms.
 SHORTEST_MS = 100
@@ -94,6 +96,18 @@ def read_long(path: Path | str, sample_rate_hz: int, least_samples: int) -> Samp
             f"got {len(samples) / sample_rate_hz:g} s"
         )
     return samples
+
+
+def to_pcm(samples: Samples) -> npt.NDArray[np.int16]:
+    """Return samples as a 16-bit file would hold them."""
+    rounded = np.rint(samples * FULL_SCALE)
+    pcm: npt.NDArray[np.int16] = np.clip(rounded, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+    return pcm
+
+
+def from_pcm(samples: npt.NDArray[np.int16]) -> Samples:
+    """Return 16-bit samples as float32 in -1..1."""
+    return samples.astype(np.float32) / FULL_SCALE
 
 
 def _opened(path: Path | str) -> soundfile.SoundFile:

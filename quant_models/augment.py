@@ -10,9 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Samples = npt.NDArray[np.float32]
-
-FULL_SCALE = np.float32(32_768)
+from quant_models.audio import FULL_SCALE, Samples
 
 # Far beyond what helps; more than this, or no number at all, is a slip.
 _HIGHEST = {

@@ -21,16 +21,19 @@ def soft_targets(
     teachers: Sequence[IntegerNetwork], fingerprints: npt.NDArray[np.int8], temperature: float
 ) -> npt.NDArray[np.float32]:
     """Return the mean of the teachers' probabilities `[N][label]` at a temperature."""
-    probabilities = [
-        _softmax(engine_for(teacher, len(fingerprints)).logits(fingerprints) / temperature)
+    said = [
+        probabilities(engine_for(teacher, len(fingerprints)).logits(fingerprints), temperature)
         for teacher in teachers
     ]
-    mean: npt.NDArray[np.float32] = np.mean(probabilities, axis=0).astype(np.float32)
+    mean: npt.NDArray[np.float32] = np.mean(said, axis=0).astype(np.float32)
     return mean
 
 
-def _softmax(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    scaled = logits * LOGIT_SCALE
+def probabilities(
+    logits: npt.NDArray[np.int64], temperature: float = 1.0
+) -> npt.NDArray[np.float64]:
+    """Return what the loss of the training makes of integer logits `[N][label]`."""
+    scaled = logits / temperature * LOGIT_SCALE
     powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     shares: npt.NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
     return shares

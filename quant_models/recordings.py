@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from golden.network import FeatureSettings
 from quant_models import augment
-from quant_models.audio import Samples, read_clip, read_long
+from quant_models.audio import Samples, from_pcm, read_clip, read_long, to_pcm
 from quant_models.augment import AugmentationSettings
 from quant_models.data_settings import DataSettings
 from quant_models.folds import Fold
@@ -43,7 +43,7 @@ class Recordings:
         self.length = length
         self.clips = clips
         keep = lru_cache(CLIP_BYTES // (2 * length))
-        self._wave = keep(lambda path: _pcm(read_clip(path, rate, length)))
+        self._wave = keep(lambda path: to_pcm(read_clip(path, rate, length)))
 
         def check(clip: Clip) -> None:
             self._wave(clip.path)
@@ -83,7 +83,7 @@ class Recordings:
     ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int64]]:
         """A longer recording, and where clips of it begin."""
         samples = read_long(path, rate_hz, self.length)
-        return _pcm(samples), spoken_starts(samples, self.length, rate_hz, spoken_share)
+        return to_pcm(samples), spoken_starts(samples, self.length, rate_hz, spoken_share)
 
     def noise_stretches(self, partition: str) -> list[Samples]:
         """The background noise that a partition may hear."""
@@ -135,12 +135,3 @@ def noise_stretch(
     }
     start, end = bounds[partition]
     return recording[start:end]
-
-
-def _pcm(samples: Samples) -> npt.NDArray[np.int16]:
-    return (augment.as_recorded(samples) * augment.FULL_SCALE).astype(np.int16)
-
-
-def from_pcm(samples: npt.NDArray[np.int16]) -> Samples:
-    """Return 16-bit samples as float32 in -1..1."""
-    return samples.astype(np.float32) / augment.FULL_SCALE

@@ -56,7 +56,7 @@ def run_command(main: Callable[[], None]) -> None:
     except (Mismatch, ValueError, TypeError, OSError, MemoryError) as error:
         sys.stdout.flush()
         what, status = ("MISMATCH", 1) if isinstance(error, Mismatch) else ("error", 2)
-        print(f"{what}: {_one_line(error)}", file=sys.stderr)
+        print(f"{what}: {one_line(error)}", file=sys.stderr)
         raise SystemExit(status) from None
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -76,7 +76,8 @@ def require_exclusive(flags: Sequence[tuple[str, bool]]) -> None:
         raise ValueError(f"flags: expected only one of {', '.join(given)}, got {len(given)}")
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """Return what went wrong as one line, of the system's errors with the file in front."""
     if isinstance(error, OSError) and error.filename is not None and error.strerror is not None:
         return f"{error.filename}: {error.strerror.lower()}"
     return " ".join(str(error).split()) or type(error).__name__

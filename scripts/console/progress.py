@@ -20,6 +20,7 @@ from rich.progress import (
 from rich.table import Table
 
 CONSOLE = Console(highlight=False, soft_wrap=True)
+ERRORS = Console(highlight=False, soft_wrap=True, stderr=True)  # where stdout is for programs
 _LOG_SECONDS = 30.0  # between two lines of progress in a log
 _ANY_WIDTH = 10_000
 
@@ -33,6 +34,7 @@ class Bar:
 
     def __init__(self, progress: Progress, task: TaskID, title: str):
         self._progress = progress
+        self._console = progress.console
         self._task = task
         self._title = title
         self._counts = ""
@@ -50,13 +52,14 @@ class Bar:
         self._log(text)
 
     def _log(self, text: str) -> None:
-        if not CONSOLE.is_terminal:
-            say(f"{self._title:<11} {self._counts} {text}".rstrip())
+        if not self._console.is_terminal:
+            line = f"{self._title:<11} {self._counts} {text}".rstrip()
+            self._console.print(line, markup=False)
             self._last_line = time.monotonic()
 
 
 @contextmanager
-def progress_bar(title: str) -> Iterator[Bar]:
+def progress_bar(title: str, console: Console = CONSOLE) -> Iterator[Bar]:
     """Show a bar with counts, elapsed time and time to go, from the first call of it on."""
     columns = (
         TextColumn("{task.description:<10}", markup=False),
@@ -66,7 +69,7 @@ def progress_bar(title: str) -> Iterator[Bar]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}", markup=False),
     )
-    with Progress(*columns, console=CONSOLE) as progress:
+    with Progress(*columns, console=console) as progress:
         yield Bar(progress, progress.add_task(title, total=None, note="", visible=False), title)
 
 
