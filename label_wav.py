@@ -75,6 +75,7 @@ def parse_flags() -> argparse.Namespace:
     add(
         "--sample_rate", type=positive, default=16_000, help="samples a second that a graph expects"
     )
+    add("--clip_duration_ms", type=positive, default=1_000, help="length of its clips in ms")
     add("--csv", type=Path, help="write the scores of all labels there, a row a recording")
     flags = parser.parse_args()
     if (flags.graph is None) != (flags.labels is None):
@@ -111,8 +112,9 @@ def labeller_of(flags: argparse.Namespace) -> Labeller:
     import scripts.console.quiet_tensorflow  # noqa: F401
     from quant_models.frozen_graph import FrozenGraph
 
-    graph_flags = flags.input_name, flags.output_name, flags.sample_rate
-    return FrozenGraph(flags.graph, names, *graph_flags)
+    ends = flags.input_name, flags.output_name
+    clips = flags.sample_rate, flags.clip_duration_ms
+    return FrozenGraph(flags.graph, names, *ends, *clips)
 
 
 def label_all(labeller: Labeller, paths: Sequence[Path]) -> tuple[list[Heard], list[str]]:

@@ -13,7 +13,7 @@ import numpy as np
 import soundfile
 import tensorflow as tf
 
-from quant_models.audio import Samples, read_audio, to_pcm
+from quant_models.audio import Samples, read_clip, to_pcm
 from quant_models.labelling import Scores
 
 INPUT_NAME = "wav_data:0"
@@ -21,7 +21,7 @@ OUTPUT_NAME = "labels_softmax:0"
 
 
 class FrozenGraph:
-    """A graph in a session; `labels` name its outputs in order.
+    """A graph in a session; `labels` name its outputs in order, rate and length are of its clips.
 
     Raises ValueError for a file that is no graph, a graph without the named input or output, and
     for another number of labels than the graph has outputs.
@@ -34,15 +34,17 @@ class FrozenGraph:
         input_name: str = INPUT_NAME,
         output_name: str = OUTPUT_NAME,
         sample_rate_hz: int = 16_000,
+        clip_ms: int = 1_000,
     ):
         self.labels = labels
         self._rate = sample_rate_hz
+        self._clip_samples = sample_rate_hz * clip_ms // 1_000
         graph = _graph(path)
         for name in (input_name, output_name):
             _require_tensor(graph, name, path)
         self._input, self._output = input_name, output_name
         self._session = tf.compat.v1.Session(graph=graph)
-        count = len(self.scores(np.zeros(sample_rate_hz, np.float32)))
+        count = len(self.scores(np.zeros(self._clip_samples, np.float32)))
         if count != len(labels):
             raise ValueError(
                 f"labels: expected {count}, as many as {output_name} of {path} has outputs, "
@@ -50,8 +52,7 @@ class FrozenGraph:
             )
 
     def read(self, path: Path) -> Samples:
-        """Return a recording at the graph's rate; the graph cuts or pads it itself."""
-        return read_audio(path, self._rate)
+        return read_clip(path, self._rate, self._clip_samples)
 
     def scores(self, clip: Samples) -> Scores:
         """Return the graph's output for samples at its rate, as a 16-bit WAV file holds them."""

@@ -57,7 +57,7 @@ ROOMS = {
 # Modules that draw, by name: these alone may import matplotlib.
 DRAWING_NAMES = ("figures.py", "plots.py")
 # The commands and what they are made of: these alone may import rich.
-TALKING = ("scripts/", "train.py", "quant_test.py", "label_wav.py")
+TALKING = ("scripts/", "train.py", "quant_test.py", "freeze.py", "label_wav.py")
 # What takes a command longer to load than all the rest, and the command that loads it before it
 # reads its flags.
 HEAVY = {"cocotb", "cocotb_tools", "keras", "matplotlib", "pytest", "pyverilog", "scipy",
