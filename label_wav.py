@@ -4,27 +4,47 @@
 Prints the HOW_MANY_LABELS likeliest labels of each file of WAV, which may be sound files, folders
 of them and patterns such as 'clips/*.wav'. A recording that cannot be read is named, the others are
 labelled, and the exit status is 1. Only `--graph` loads TensorFlow.
+
+With `--stream` a clip slides over recordings of any length, and every word that is detected is
+printed with its time, the start of the clip that it was detected in. Given what was said when
+(`--truth`), hits, misses and false alarms are counted.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
+import dataclasses
 import glob
-import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from golden import files
 from golden.network import IntegerNetwork
+from quant_models.audio import read_clip, read_long
 from quant_models.checkpoint import load_checkpoint
-from quant_models.labelling import Labeller, NetworkLabeller, Scores, doubts
+from quant_models.labelling import (
+    GRAPH_INPUT,
+    GRAPH_OUTPUT,
+    Labeller,
+    NetworkLabeller,
+    Scores,
+    doubts,
+)
 from quant_models.sound_files import find_sound
+from quant_models.streaming import (
+    Detection,
+    Said,
+    StreamSettings,
+    against_truth,
+    detections,
+    read_truth,
+    sliding_scores,
+)
 from scripts.console.command_line import Parser, one_line, run_command
 from scripts.console.flags import positive
 from scripts.console.progress import ERRORS, progress_bar, say
@@ -32,30 +52,17 @@ from scripts.console.progress import ERRORS, progress_bar, say
 EXAMPLE = "python label_wav.py --wav yes.wav --network weights/NAME/network.npz"
 UNREADABLE = 1  # exit status
 
-
-@dataclass(frozen=True)
-class Heard:
-    """A recording and its scores, in the order of the labels."""
-
-    path: Path
-    scores: Scores
+Heard = TypeVar("Heard")
 
 
 def main() -> None:
     flags = parse_flags()
     paths = recordings(flags.wav)
-    labeller = labeller_of(flags)
-    heard, remarks = label_all(labeller, paths)
-    for each in heard:
-        if len(paths) > 1:
-            say(f"{each.path}")
-        for line in likeliest(labeller.labels, each.scores, flags.how_many_labels):
-            say(line)
-    if flags.csv is not None:
-        files.write_text(flags.csv, scores_csv(labeller.labels, heard))
+    label = stream_labels if flags.stream else clip_labels
+    remarks = label(flags, labeller_of(flags), paths)
     for remark in remarks:
         print(remark, file=sys.stderr)
-    if len(heard) < len(paths):
+    if any(remark.startswith("error: ") for remark in remarks):
         sys.stdout.flush()
         raise SystemExit(UNREADABLE)
 
@@ -68,20 +75,42 @@ def parse_flags() -> argparse.Namespace:
     source.add_argument("--network", type=Path, help="network.npz of an export")
     source.add_argument("--checkpoint", type=Path, help="checkpoint of train.py, as its integers")
     source.add_argument("--graph", type=Path, help="frozen TensorFlow graph (.pb)")
-    add("--labels", type=Path, help="file with the labels of a graph, one a line")
     add("--how_many_labels", type=positive, default=3, help="labels to show for each recording")
-    add("--input_name", default="wav_data:0", help="input of a graph")
-    add("--output_name", default="labels_softmax:0", help="output of a graph")
-    add(
-        "--sample_rate", type=positive, default=16_000, help="samples a second that a graph expects"
-    )
-    add("--clip_duration_ms", type=positive, default=1_000, help="length of its clips in ms")
-    add("--csv", type=Path, help="write the scores of all labels there, a row a recording")
+    add("--csv", type=Path, help="write the scores of all labels, or the detections, there")
+    _add_graph_flags(parser.add_argument_group("graph"))
+    _add_stream_flags(parser.add_argument_group("stream"))
     flags = parser.parse_args()
     if (flags.graph is None) != (flags.labels is None):
         given, missing = ("graph", "labels") if flags.labels is None else ("labels", "graph")
         raise ValueError(f"{missing}: expected together with --{given}, got none")
     return flags
+
+
+def _add_graph_flags(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--labels", type=Path, help="file with its labels, one a line")
+    add("--input_name", default=f"{GRAPH_INPUT}:0", help="its input")
+    add("--output_name", default=f"{GRAPH_OUTPUT}:0", help="its output")
+    add("--sample_rate", type=positive, default=16_000, help="samples a second that it expects")
+    add("--clip_duration_ms", type=positive, default=1_000, help="length of its clips in ms")
+
+
+def _add_stream_flags(group: argparse._ArgumentGroup) -> None:
+    add, settings = group.add_argument, StreamSettings()
+    add("--stream", action="store_true", help="detect words in recordings of any length")
+    helps = {
+        "clip_stride_ms": "step from clip to clip in ms",
+        "average_window_ms": "time over which scores are averaged",
+        "detection_threshold": "averaged score above which a word counts as said, 0..1",
+        "suppression_ms": "time after a detection in which there is no other",
+    }
+    for name, text in helps.items():
+        default = getattr(settings, name)
+        add(f"--{name}", type=type(default), default=default, help=text)
+    add(
+        "--truth", type=Path, help="what was said when in the one recording: lines of label,time_ms"
+    )
+    add("--time_tolerance_ms", type=positive, default=750, help="how far off a detection may be")
 
 
 def recordings(places: Sequence[str]) -> list[Path]:
@@ -107,30 +136,105 @@ def labeller_of(flags: argparse.Namespace) -> Labeller:
         return NetworkLabeller(IntegerNetwork.load(flags.network))
     if flags.checkpoint is not None:
         return NetworkLabeller(load_checkpoint(flags.checkpoint).network())
-    names = tuple(flags.labels.read_text(encoding="utf-8").split("\n"))
-    names = tuple(name.strip() for name in names if name.strip())
+    lines = files.read_text(flags.labels).split("\n")
+    labels = tuple(line.strip() for line in lines if line.strip())
     import scripts.console.quiet_tensorflow  # noqa: F401
     from quant_models.frozen_graph import FrozenGraph
 
     ends = flags.input_name, flags.output_name
     clips = flags.sample_rate, flags.clip_duration_ms
-    return FrozenGraph(flags.graph, names, *ends, *clips)
+    return FrozenGraph(flags.graph, labels, *ends, *clips)
 
 
-def label_all(labeller: Labeller, paths: Sequence[Path]) -> tuple[list[Heard], list[str]]:
-    """Label all recordings that can be read; return them, and what there is to say of some."""
-    heard, remarks = [], []
+def clip_labels(flags: argparse.Namespace, labeller: Labeller, paths: Sequence[Path]) -> list[str]:
+    """Print and write the labels of recordings of one word; return what there is to say of some."""
+
+    def hear(path: Path) -> tuple[Scores, list[str]]:
+        clip = read_clip(path, labeller.sample_rate_hz, labeller.clip_samples)
+        doubt = doubts(clip)
+        remarks = [] if doubt is None else [f"warning: {path} is {doubt}"]
+        return labeller.scores(clip[np.newaxis])[0], remarks
+
+    heard, remarks = each_of(paths, hear)
+    for path, scores in heard.items():
+        if len(paths) > 1:
+            say(f"{path}")
+        for line in likeliest(labeller.labels, scores, flags.how_many_labels):
+            say(line)
+    if flags.csv is not None:
+        rows = (
+            [path, labeller.labels[int(scores.argmax())], *(f"{score:.5f}" for score in scores)]
+            for path, scores in heard.items()
+        )
+        files.write_text(flags.csv, files.csv_text(["file", "label", *labeller.labels], rows))
+    return remarks
+
+
+def stream_labels(
+    flags: argparse.Namespace, labeller: Labeller, paths: Sequence[Path]
+) -> list[str]:
+    """Print and write the words detected in recordings; return what there is to say of some."""
+    names = [field.name for field in dataclasses.fields(StreamSettings)]
+    settings = StreamSettings(**{name: getattr(flags, name) for name in names})
+    truth = None if flags.truth is None else read_truth(flags.truth, labeller.labels)
+    if truth is not None and len(paths) > 1:
+        raise ValueError(f"truth: expected one recording, got {len(paths)}")
+    seconds = 0.0
+
+    def hear(path: Path) -> tuple[list[Detection], list[str]]:
+        nonlocal seconds
+        samples = read_long(path, labeller.sample_rate_hz, labeller.clip_samples)
+        seconds += len(samples) / labeller.sample_rate_hz
+        scores = sliding_scores(labeller, samples, settings.clip_stride_ms)
+        return list(detections(scores, labeller.labels, settings)), []
+
+    heard, remarks = each_of(paths, hear)
+    for path, found in heard.items():
+        if len(paths) > 1 and found:
+            say(f"{path}")
+        for each in found:
+            say(f"{each.time_ms}ms: {each.label} (score = {each.score:.5f})")
+    count = sum(map(len, heard.values()))
+    say(f"detections  {count} in {seconds:,.1f} s, {an_hour(count, seconds)}")
+    for found in heard.values() if truth is not None else ():
+        say_result(found, truth, flags.time_tolerance_ms, seconds)
+    if flags.csv is not None:
+        rows = (
+            [path, each.time_ms, each.label, f"{each.score:.5f}"]
+            for path, found in heard.items()
+            for each in found
+        )
+        files.write_text(flags.csv, files.csv_text(["file", "time_ms", "label", "score"], rows))
+    return remarks
+
+
+def say_result(
+    found: Sequence[Said], truth: Sequence[Said], tolerance_ms: int, seconds: float
+) -> None:
+    result = against_truth(found, truth, tolerance_ms)
+    say(f"hits        {result.right} of {len(truth)} words")
+    say(f"misses      {result.missed}, taken for another word {result.wrong}")
+    alarms = an_hour(result.false_alarms, seconds)
+    say(f"false       {result.false_alarms} alarms, {alarms}")
+
+
+def an_hour(count: int, seconds: float) -> str:
+    return f"{3_600 * count / seconds:.2f} an hour" if seconds else "none heard"
+
+
+def each_of(
+    paths: Sequence[Path], hear: Callable[[Path], tuple[Heard, list[str]]]
+) -> tuple[dict[Path, Heard], list[str]]:
+    """Hear all recordings that can be read; return what was heard, and remarks on some."""
+    heard: dict[Path, Heard] = {}
+    remarks = []
     with progress_bar("recordings", ERRORS) if len(paths) > 1 else nullcontext() as progress:
         for number, path in enumerate(paths, start=1):
             try:
-                clip = labeller.read(path)
+                heard[path], said = hear(path)
+                remarks += said
             except (ValueError, OSError) as error:
                 remarks.append(f"error: {one_line(error)}")
-                continue
-            doubt = doubts(clip)
-            if doubt is not None:
-                remarks.append(f"warning: {path} is {doubt}")
-            heard.append(Heard(path, labeller.scores(clip)))
             if progress is not None:
                 progress(number, len(paths))
     return heard, remarks
@@ -140,17 +244,6 @@ def likeliest(labels: Sequence[str], scores: Scores, count: int) -> list[str]:
     """Return lines as the original prints them; of equal scores the lower index comes first."""
     order = np.argsort(-scores, kind="stable")[:count]
     return [f"{labels[index]} (score = {scores[index]:.5f})" for index in order]
-
-
-def scores_csv(labels: Sequence[str], heard: Sequence[Heard]) -> str:
-    """Return a row a recording: the file, its label, and the score of every label."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["file", "label", *labels])
-    for each in heard:
-        scores = [f"{score:.5f}" for score in each.scores]
-        writer.writerow([each.path, labels[int(each.scores.argmax())], *scores])
-    return text.getvalue()
 
 
 if __name__ == "__main__":

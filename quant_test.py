@@ -12,8 +12,6 @@ them (golden.c.engine); without a compiler the NumPy reference does.
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -237,13 +235,12 @@ def recall(row: npt.NDArray[np.int64], index: int) -> str:
 
 def confusion_csv(results: Sequence[Result]) -> str:
     """Return the confusion matrices as CSV, one row a set and true label."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["set", "true \\ predicted", *results[0].labels])
-    for result in results:
-        for label, row in zip(result.labels, result.confusion.tolist(), strict=True):
-            writer.writerow([result.title, label, *row])
-    return text.getvalue()
+    rows = (
+        [result.title, label, *row]
+        for result in results
+        for label, row in zip(result.labels, result.confusion.tolist(), strict=True)
+    )
+    return files.csv_text(["set", "true \\ predicted", *results[0].labels], rows)
 
 
 def accuracy_json(network: IntegerNetwork, results: list[Result]) -> bytes:

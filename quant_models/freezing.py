@@ -25,12 +25,11 @@ from golden.nodes import (
 from golden.windows import Windows
 from quant_models.distillation import LOGIT_SCALE
 from quant_models.exactness import FLOAT32_EXACT
+from quant_models.labelling import GRAPH_INPUT, GRAPH_OUTPUT
 
 FLOAT64_EXACT = 2**53
-INPUT = "wav_data"
 FINGERPRINT = "fingerprint"
 LOGITS = "logits"
-OUTPUT = "labels_softmax"
 
 Tensor = Any
 
@@ -52,14 +51,14 @@ def freeze(network: IntegerNetwork, magnitude_bound: int) -> bytes:
         raise ValueError(f"network: expected sums below 2^53, got up to {magnitude_bound:,}")
     kind = tf.float32 if magnitude_bound < FLOAT32_EXACT else tf.float64
     with tf.Graph().as_default() as graph:
-        wav = tf.compat.v1.placeholder(tf.string, [], name=INPUT)
+        wav = tf.compat.v1.placeholder(tf.string, [], name=GRAPH_INPUT)
         values = {INPUT_NAME: tf.cast(_fingerprint(wav, network.features), kind)[..., tf.newaxis]}
         for node in network.nodes:
             (source,) = node.sources
             with tf.name_scope(node.name):
                 values[node.name] = _compute(node, values[source], kind)
         logits = tf.identity(values[network.output_name], name=LOGITS)
-        tf.nn.softmax(tf.cast(logits, tf.float32) * LOGIT_SCALE, name=OUTPUT)
+        tf.nn.softmax(tf.cast(logits, tf.float32) * LOGIT_SCALE, name=GRAPH_OUTPUT)
     serialised: bytes = graph.as_graph_def().SerializeToString(deterministic=True)
     return serialised
 

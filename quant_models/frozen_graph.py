@@ -13,11 +13,8 @@ import numpy as np
 import soundfile
 import tensorflow as tf
 
-from quant_models.audio import Samples, read_clip, to_pcm
-from quant_models.labelling import Scores
-
-INPUT_NAME = "wav_data:0"
-OUTPUT_NAME = "labels_softmax:0"
+from quant_models.audio import Samples, to_pcm
+from quant_models.labelling import GRAPH_INPUT, GRAPH_OUTPUT, Scores
 
 
 class FrozenGraph:
@@ -31,35 +28,35 @@ class FrozenGraph:
         self,
         path: Path,
         labels: tuple[str, ...],
-        input_name: str = INPUT_NAME,
-        output_name: str = OUTPUT_NAME,
+        input_name: str = f"{GRAPH_INPUT}:0",
+        output_name: str = f"{GRAPH_OUTPUT}:0",
         sample_rate_hz: int = 16_000,
         clip_ms: int = 1_000,
     ):
         self.labels = labels
-        self._rate = sample_rate_hz
-        self._clip_samples = sample_rate_hz * clip_ms // 1_000
+        self.sample_rate_hz = sample_rate_hz
+        self.clip_samples = sample_rate_hz * clip_ms // 1_000
         graph = _graph(path)
         for name in (input_name, output_name):
             _require_tensor(graph, name, path)
         self._input, self._output = input_name, output_name
         self._session = tf.compat.v1.Session(graph=graph)
-        count = len(self.scores(np.zeros(self._clip_samples, np.float32)))
+        count = self.scores(np.zeros((1, self.clip_samples), np.float32)).shape[1]
         if count != len(labels):
             raise ValueError(
                 f"labels: expected {count}, as many as {output_name} of {path} has outputs, "
                 f"got {len(labels)}"
             )
 
-    def read(self, path: Path) -> Samples:
-        return read_clip(path, self._rate, self._clip_samples)
+    def scores(self, clips: Samples) -> Scores:
+        """Return the graph's output for clips, one by one, as 16-bit WAV files hold them."""
+        return np.concatenate([self._run(clip) for clip in clips]).astype(np.float32)
 
-    def scores(self, clip: Samples) -> Scores:
-        """Return the graph's output for samples at its rate, as a 16-bit WAV file holds them."""
+    def _run(self, clip: Samples) -> Scores:
         wav = io.BytesIO()
-        soundfile.write(wav, to_pcm(clip), self._rate, format="WAV")
-        (scores,) = self._session.run(self._output, {self._input: wav.getvalue()})
-        return np.asarray(scores, np.float32)
+        soundfile.write(wav, to_pcm(clip), self.sample_rate_hz, format="WAV")
+        scores: Scores = self._session.run(self._output, {self._input: wav.getvalue()})
+        return scores
 
 
 def _graph(path: Path) -> tf.Graph:

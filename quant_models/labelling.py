@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from golden import reference
+from golden.c.engine import engine_for
 from golden.network import IntegerNetwork
 from quant_models import features
-from quant_models.audio import Samples, read_clip
+from quant_models.audio import Samples
 from quant_models.distillation import probabilities
 
 Scores = npt.NDArray[np.float32]
+
+# Nodes of frozen graphs, as the speech commands example names them.
+GRAPH_INPUT = "wav_data"
+GRAPH_OUTPUT = "labels_softmax"
 
 _SILENT_PEAK = 4 / 32_768  # the last bits of a converter
 _CLIPPED_PEAK = 32_766 / 32_768
@@ -22,15 +25,14 @@ _CLIPPED_SHARE = 0.01  # of samples at full scale; speech that is only loud has 
 
 
 class Labeller(Protocol):
-    """Scores of labels, probabilities that add up to 1, for a recording."""
+    """Scores of labels, probabilities that add up to 1, for clips of a rate and length."""
 
     labels: tuple[str, ...]
+    sample_rate_hz: int
+    clip_samples: int
 
-    def read(self, path: Path) -> Samples:
-        """Return the clip that will be heard; ValueError or OSError for what is no recording."""
-
-    def scores(self, clip: Samples) -> Scores:
-        """Return the score of each label."""
+    def scores(self, clips: Samples) -> Scores:
+        """Return the score of each label, `[N][label]`, of clips `[N][samples]`."""
 
 
 class NetworkLabeller:
@@ -46,14 +48,14 @@ class NetworkLabeller:
         if network.features is None:
             raise ValueError("network: expected one with settings of its features, got none")
         self.labels = network.labels
+        self.sample_rate_hz = network.features.sample_rate_hz
+        self.clip_samples = network.features.clip_samples
         self._network, self._features = network, network.features
 
-    def read(self, path: Path) -> Samples:
-        return read_clip(path, self._features.sample_rate_hz, self._features.clip_samples)
-
-    def scores(self, clip: Samples) -> Scores:
-        fingerprints = features.fingerprints(clip[np.newaxis], self._features)
-        return probabilities(reference.run(self._network, fingerprints).logits)[0]
+    def scores(self, clips: Samples) -> Scores:
+        fingerprints = features.fingerprints(clips, self._features)
+        logits = engine_for(self._network, len(clips)).logits(fingerprints)
+        return probabilities(logits).astype(np.float32)
 
 
 def doubts(clip: Samples) -> str | None:

@@ -5,9 +5,7 @@ What was there before, of another run, stays: names that are taken get a number 
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -122,12 +120,8 @@ class TrainingRun:
 
 def curves_csv(evaluations: list[Evaluation]) -> str:
     """Return the points of the curves as CSV with a header line."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(field.name for field in dataclasses.fields(Evaluation))
-    for point in evaluations:
-        writer.writerow(dataclasses.astuple(point))
-    return text.getvalue()
+    header = [field.name for field in dataclasses.fields(Evaluation)]
+    return files.csv_text(header, map(dataclasses.astuple, evaluations))
 
 
 def choose_cases(data: SpeechData, seed: int) -> Examples:

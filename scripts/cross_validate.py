@@ -9,9 +9,7 @@ other speakers, should be called unknown. Writes folds.csv and other_words.csv.
 from __future__ import annotations
 
 import argparse
-import csv
 import dataclasses
-import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -222,7 +220,7 @@ def _counts(network: IntegerNetwork, examples: Examples) -> tuple[Counter[str], 
 
 def _folds_csv(trials: Sequence[Trial]) -> str:
     header = ["seed", "fold", "clips", "accuracy", *trials[0].clips, "other_words"]
-    return _csv(
+    return files.csv_text(
         header, [[each.seed, each.fold, each.clips.total(), *each.figures] for each in trials]
     )
 
@@ -230,14 +228,7 @@ def _folds_csv(trials: Sequence[Trial]) -> str:
 def _words_csv(trials: Sequence[Trial]) -> str:
     right, clips = _other_words(trials)
     rows = [[word, clips[word], right[word] / clips[word]] for word in sorted(clips)]
-    return _csv(["word", "clips", "called_unknown"], rows)
-
-
-def _csv(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([header, *rows])
-    return text.getvalue()
+    return files.csv_text(["word", "clips", "called_unknown"], rows)
 
 
 def _other_words(trials: Sequence[Trial]) -> tuple[Counter[str], Counter[str]]:

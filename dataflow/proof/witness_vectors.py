@@ -6,12 +6,10 @@ which channel. Nobody spoke these inputs: the label of a case is the answer of t
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 
 from dataflow.proof.proven_ranges import ProvenEnd, ProvenRanges
-from golden import reference
+from golden import files, reference
 from golden.exports.cases import Cases
 from golden.network import IntegerNetwork
 
@@ -36,13 +34,13 @@ def witness_text(proven: ProvenRanges) -> str:
     `case` counts the golden cases, `position` the windows of a feature map row by row, `tap` the
     products or partial sums of a window; it is empty for signals without taps.
     """
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for name, signal in proven.signals.items():
-        for end_name, end in (("low", signal.low), ("high", signal.high)):
-            writer.writerows((name, channel, end_name, *row) for channel, *row in _rows(end))
-    return buffer.getvalue()
+    rows = (
+        (name, channel, end_name, *row)
+        for name, signal in proven.signals.items()
+        for end_name, end in (("low", signal.low), ("high", signal.high))
+        for channel, *row in _rows(end)
+    )
+    return files.csv_text(COLUMNS, rows)
 
 
 def _rows(end: ProvenEnd) -> Iterator[tuple[int | str, ...]]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable
-
 from dataflow.ranges.intervals import ChannelRange
 from dataflow.widths.width_report import ReportedSignal, WidthReport
+from golden import files
 
 _RANGES = ("observed", "interval", "assumed", "bound", "witness")
 SUMMARY_COLUMNS = (
@@ -31,12 +28,12 @@ CSV_COLUMNS = (
 
 def csv_text(content: WidthReport) -> str:
     """Return all numbers but those of single channels as CSV, a row a signal, with a header."""
-    return _csv(CSV_COLUMNS, (_cells(signal) for signal in content.signals.values()))
+    return files.csv_text(CSV_COLUMNS, (_cells(signal) for signal in content.signals.values()))
 
 
 def summary_text(content: WidthReport) -> str:
     """Return the widths alone as CSV, for a designer's spreadsheet."""
-    return _csv(SUMMARY_COLUMNS, map(summary_cells, content.signals.values()))
+    return files.csv_text(SUMMARY_COLUMNS, map(summary_cells, content.signals.values()))
 
 
 def summary_cells(signal: ReportedSignal) -> tuple[str, ...]:
@@ -51,14 +48,6 @@ def range_cells(values: ChannelRange | None) -> tuple[str, str, str]:
     if values is None:
         return "", "", ""
     return str(values.minimum), str(values.maximum), str(values.bits)
-
-
-def _csv(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return buffer.getvalue()
 
 
 def _cells(signal: ReportedSignal) -> tuple[str, ...]:

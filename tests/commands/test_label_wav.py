@@ -177,6 +177,36 @@ def test_a_doubt_is_a_warning_beside_the_labels(
     assert printed.startswith("_silence_ (score = ")
 
 
+def test_words_are_detected_in_a_stream_where_they_were_said(
+    trained: Trained, tmp_path: Path, run: Callable[..., tuple[str, str]]
+) -> None:
+    rng = np.random.default_rng(5)
+    track = 0.002 * rng.standard_normal(60 * RATE_HZ)
+    said = [("yes", 3_000), ("dog", 9_500), ("no", 15_250), ("no", 24_000), ("cat", 33_000),
+            ("yes", 40_400), ("bird", 47_000), ("no", 54_000)]  # fmt: skip
+    for word, time_ms in said:
+        start = time_ms * RATE_HZ // 1_000
+        track[start : start + RATE_HZ] += spoken_word(word, rng)
+    wav, truth, table = (tmp_path / name for name in ("track.wav", "truth.txt", "found.csv"))
+    write_wav(wav, track)
+    wanted = [each for each in said if each[0] in ("yes", "no")]
+    truth.write_text("".join(f"{word},{time_ms}\n" for word, time_ms in wanted))
+    printed, _ = run("--wav", wav, "--checkpoint", trained.checkpoint, "--stream",
+                     "--truth", truth, "--csv", table)  # fmt: skip
+    with table.open() as stream:
+        found = [(row["label"], int(row["time_ms"])) for row in csv.DictReader(stream)]
+    assert [word for word, _ in found] == [word for word, _ in wanted]
+    assert all(abs(a - b) <= 750 for (_, a), (_, b) in zip(found, wanted, strict=True))
+    lines = printed.splitlines()
+    assert lines[0].startswith(f"{found[0][1]}ms: yes (score = 0.")
+    assert lines[len(found) :] == [
+        "detections  5 in 60.0 s, 300.00 an hour",
+        "hits        5 of 5 words",
+        "misses      0, taken for another word 0",
+        "false       0 alarms, 0.00 an hour",
+    ]
+
+
 def test_bad_input_is_one_line(graph: Path, tmp_path: Path, refused: Callable[..., str]) -> None:
     wav = write_wav(tmp_path / "a.wav", spoken_word("yes", np.random.default_rng(1)))
     labels, few, text = (tmp_path / name for name in ("labels.txt", "few.txt", "text.pb"))
@@ -200,6 +230,13 @@ def test_bad_input_is_one_line(graph: Path, tmp_path: Path, refused: Callable[..
     assert line("--graph", graph) == "labels: expected together with --graph, got none"
     assert line("--network", NETWORK, "--labels", labels) == (
         "graph: expected together with --labels, got none"
+    )
+    stream = "--network", NETWORK, "--stream"
+    assert line(*stream, "--detection_threshold", 2) == (
+        "detection_threshold: expected 0..1, got 2.0"
+    )
+    assert refused(label_wav.main, "--wav", wav, wav, *stream, "--truth", few).startswith(
+        f"{few}: expected label,time_ms with one of _silence_, _unknown_, yes, no in line 1, got"
     )
     nothing = f"{tmp_path}/*.flac"
     assert refused(label_wav.main, "--wav", nothing, "--network", NETWORK) == (
