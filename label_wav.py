@@ -18,6 +18,7 @@ import glob
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -55,15 +56,25 @@ UNREADABLE = 1  # exit status
 Heard = TypeVar("Heard")
 
 
+@dataclass
+class Remarks:
+    """What there is to say of some recordings: doubts, and why others could not be read."""
+
+    warnings: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
 def main() -> None:
     flags = parse_flags()
     paths = recordings(flags.wav)
     label = stream_labels if flags.stream else clip_labels
     remarks = label(flags, labeller_of(flags), paths)
-    for remark in remarks:
-        print(remark, file=sys.stderr)
-    if any(remark.startswith("error: ") for remark in remarks):
-        sys.stdout.flush()
+    sys.stdout.flush()
+    for warning in remarks.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    for error in remarks.errors:
+        print(f"error: {error}", file=sys.stderr)
+    if remarks.errors:
         raise SystemExit(UNREADABLE)
 
 
@@ -114,7 +125,7 @@ def _add_stream_flags(group: argparse._ArgumentGroup) -> None:
 
 
 def recordings(places: Sequence[str]) -> list[Path]:
-    """Return the files that places name; ValueError for a pattern or folder that names none."""
+    """Return the files that places name, each once; ValueError for a place that names none."""
     paths: list[Path] = []
     for place in places:
         path = Path(place)
@@ -128,7 +139,7 @@ def recordings(places: Sequence[str]) -> list[Path]:
         if not found:
             raise ValueError(f"{place}: expected recordings, found none")
         paths += found
-    return paths
+    return list(dict.fromkeys(paths))
 
 
 def labeller_of(flags: argparse.Namespace) -> Labeller:
@@ -146,16 +157,18 @@ def labeller_of(flags: argparse.Namespace) -> Labeller:
     return FrozenGraph(flags.graph, labels, *ends, *clips)
 
 
-def clip_labels(flags: argparse.Namespace, labeller: Labeller, paths: Sequence[Path]) -> list[str]:
+def clip_labels(flags: argparse.Namespace, labeller: Labeller, paths: Sequence[Path]) -> Remarks:
     """Print and write the labels of recordings of one word; return what there is to say of some."""
+    remarks = Remarks()
 
-    def hear(path: Path) -> tuple[Scores, list[str]]:
+    def hear(path: Path) -> Scores:
         clip = read_clip(path, labeller.sample_rate_hz, labeller.clip_samples)
         doubt = doubts(clip)
-        remarks = [] if doubt is None else [f"warning: {path} is {doubt}"]
-        return labeller.scores(clip[np.newaxis])[0], remarks
+        if doubt is not None:
+            remarks.warnings.append(f"{path} is {doubt}")
+        return labeller.scores(clip[np.newaxis])[0]
 
-    heard, remarks = each_of(paths, hear)
+    heard = each_of(paths, hear, remarks)
     for path, scores in heard.items():
         if len(paths) > 1:
             say(f"{path}")
@@ -170,25 +183,24 @@ def clip_labels(flags: argparse.Namespace, labeller: Labeller, paths: Sequence[P
     return remarks
 
 
-def stream_labels(
-    flags: argparse.Namespace, labeller: Labeller, paths: Sequence[Path]
-) -> list[str]:
+def stream_labels(flags: argparse.Namespace, labeller: Labeller, paths: Sequence[Path]) -> Remarks:
     """Print and write the words detected in recordings; return what there is to say of some."""
     names = [field.name for field in dataclasses.fields(StreamSettings)]
     settings = StreamSettings(**{name: getattr(flags, name) for name in names})
     truth = None if flags.truth is None else read_truth(flags.truth, labeller.labels)
     if truth is not None and len(paths) > 1:
         raise ValueError(f"truth: expected one recording, got {len(paths)}")
-    seconds = 0.0
+    remarks, seconds = Remarks(), 0.0
 
-    def hear(path: Path) -> tuple[list[Detection], list[str]]:
+    def hear(path: Path) -> list[Detection]:
         nonlocal seconds
         samples = read_long(path, labeller.sample_rate_hz, labeller.clip_samples)
         seconds += len(samples) / labeller.sample_rate_hz
-        scores = sliding_scores(labeller, samples, settings.clip_stride_ms)
-        return list(detections(scores, labeller.labels, settings)), []
+        with progress_bar("clips", ERRORS) if len(paths) == 1 else nullcontext() as progress:
+            scores = sliding_scores(labeller, samples, settings.clip_stride_ms, progress)
+        return list(detections(scores, labeller.labels, settings))
 
-    heard, remarks = each_of(paths, hear)
+    heard = each_of(paths, hear, remarks)
     for path, found in heard.items():
         if len(paths) > 1 and found:
             say(f"{path}")
@@ -223,21 +235,19 @@ def an_hour(count: int, seconds: float) -> str:
 
 
 def each_of(
-    paths: Sequence[Path], hear: Callable[[Path], tuple[Heard, list[str]]]
-) -> tuple[dict[Path, Heard], list[str]]:
-    """Hear all recordings that can be read; return what was heard, and remarks on some."""
+    paths: Sequence[Path], hear: Callable[[Path], Heard], remarks: Remarks
+) -> dict[Path, Heard]:
+    """Return what is heard in all recordings that can be read; the others get a remark."""
     heard: dict[Path, Heard] = {}
-    remarks = []
     with progress_bar("recordings", ERRORS) if len(paths) > 1 else nullcontext() as progress:
         for number, path in enumerate(paths, start=1):
             try:
-                heard[path], said = hear(path)
-                remarks += said
+                heard[path] = hear(path)
             except (ValueError, OSError) as error:
-                remarks.append(f"error: {one_line(error)}")
+                remarks.errors.append(one_line(error))
             if progress is not None:
                 progress(number, len(paths))
-    return heard, remarks
+    return heard
 
 
 def likeliest(labels: Sequence[str], scores: Scores, count: int) -> list[str]:

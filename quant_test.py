@@ -31,7 +31,7 @@ from quant_models.checkpoint import Checkpoint, load_checkpoint
 from quant_models.dataset import SpeechData, read_test_folder
 from quant_models.exactness import FLOAT32_EXACT, exactness_text
 from quant_models.feature_cache import Examples, FeatureCache
-from quant_models.speech_commands import PARTITIONS, find_clips
+from quant_models.speech_commands import PARTITIONS, UNKNOWN_LABEL, find_clips
 from scripts.console.command_line import Parser, run_command
 from scripts.console.flags import add_data_flags, add_model_flags
 from scripts.console.found_clips import show_found
@@ -72,11 +72,13 @@ def main() -> None:
     say(f"export      {weights_dir}, {vectors_dir}")
     compared = [comparison]
     results = []
-    for title, examples in example_sets(flags, checkpoint):
+    for title, examples, words in example_sets(flags, checkpoint):
         with progress_bar(title) as progress:
-            results.append(verifier.evaluate(title, examples, progress))
+            results.append(verifier.evaluate(title, examples, progress, words))
         compared.append(results[-1].comparison)
         show(results[-1])
+        if words:
+            say(f"called unknown: {by_word(results[-1])}")
     files.write_bytes(evaluation_dir / "accuracy.json", accuracy_json(network, results))
     picture = evaluation_dir / "confusion.png"
     last = results[-1]
@@ -170,8 +172,13 @@ def export(
     return comparison
 
 
-def example_sets(flags: argparse.Namespace, checkpoint: Checkpoint) -> list[tuple[str, Examples]]:
-    """Return the sets to evaluate by title, the test set last."""
+def example_sets(
+    flags: argparse.Namespace, checkpoint: Checkpoint
+) -> list[tuple[str, Examples, Sequence[str]]]:
+    """Return the sets to evaluate, the test set last: title, examples, and words that are others'.
+
+    The words are what is said in each example where it is no label of the network.
+    """
     cache = FeatureCache(flags.cache_dir, say)
     if flags.test_dir is not None:
         found = find_clips([flags.test_dir], 0, 0)
@@ -184,14 +191,15 @@ def example_sets(flags: argparse.Namespace, checkpoint: Checkpoint) -> list[tupl
             known, other = read_test_folder(
                 found, checkpoint.labels, checkpoint.features, cache, progress
             )
-        sets = [("other words as _unknown_", other)] if len(other) else []
-        return [*sets, (f"test set {flags.test_dir.name}", known)]
+        words = [clip.word for clip in found.clips if clip.word not in checkpoint.labels]
+        sets = [("other words as _unknown_", other, words)] if len(other) else []
+        return [*sets, (f"test set {flags.test_dir.name}", known, ())]
     prepare_default_data(flags.data_dir)
     data = SpeechData(flags.data_dir, checkpoint.data, checkpoint.features, cache)
     show_found(data.found, checkpoint.labels, PARTITIONS)
     with progress_bar("features"):
         return [
-            (f"{partition} partition", data.evaluation_examples(partition))
+            (f"{partition} partition", data.evaluation_examples(partition), ())
             for partition in PARTITIONS
         ]
 
@@ -229,17 +237,30 @@ def confusions(result: Result, title: str) -> Table:
     return table
 
 
+def by_word(result: Result) -> str:
+    """Say how often each of the words is called unknown, those first that seldom are."""
+    unknown = result.labels.index(UNKNOWN_LABEL)
+    shares = {word: row[unknown] / row.sum() for word, row in result.words.items()}
+    return ", ".join(
+        f"{word} {shares[word]:.1%} of {result.words[word].sum():,}"
+        for word in sorted(shares, key=lambda word: shares[word])
+    )
+
+
 def recall(row: npt.NDArray[np.int64], index: int) -> str:
     return f"{row[index] / row.sum():.1%}" if row.sum() else "-"
 
 
 def confusion_csv(results: Sequence[Result]) -> str:
-    """Return the confusion matrices as CSV, one row a set and true label."""
-    rows = (
-        [result.title, label, *row]
+    """Return the confusion matrices as CSV, one row a set and true label, or word of no label."""
+    rows = [
+        [result.title, said, *row.tolist()]
         for result in results
-        for label, row in zip(result.labels, result.confusion.tolist(), strict=True)
-    )
+        for said, row in (
+            *zip(result.labels, result.confusion, strict=True),
+            *result.words.items(),
+        )
+    ]
     return files.csv_text(["set", "true \\ predicted", *results[0].labels], rows)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import reduce
 
 import keras
@@ -28,7 +28,8 @@ class Result:
     """How a network did on a set of examples, by its integers.
 
     `confusion[t][p]` counts examples of label `t` that were taken for label `p`; `comparison` says
-    how many values of Keras and `engine` were compared and found equal.
+    how many values of Keras and `engine` were compared and found equal. `words[word][p]` counts
+    examples of a word that were taken for label `p`, where the words are known.
     """
 
     title: str
@@ -36,6 +37,7 @@ class Result:
     engine: str
     confusion: npt.NDArray[np.int64]
     comparison: Comparison
+    words: Mapping[str, npt.NDArray[np.int64]] = field(default_factory=dict)
 
     @property
     def clips(self) -> int:
@@ -119,12 +121,22 @@ class Verifier:
         title: str,
         examples: Examples,
         progress: Callable[[int, int], None] | None = None,
+        words: Sequence[str] = (),
     ) -> Result:
-        """Return accuracy and confusion on a set of examples, every layer compared on the way."""
+        """Return accuracy and confusion on a set of examples, every layer compared on the way.
+
+        `words` are what is said in each example, where that is known.
+        """
         self.engine = engine_for(self.network, len(examples))
         comparison, predicted = self.compare_all(examples.fingerprints, progress)
-        confusion = confusion_matrix(examples.label_indices, predicted, len(self.network.labels))
-        return Result(title, self.network.labels, self.engine.name, confusion, comparison)
+        labels = self.network.labels
+        confusion = confusion_matrix(examples.label_indices, predicted, len(labels))
+        said = np.array(words)
+        by_word = {
+            word: np.bincount(predicted[said == word], minlength=len(labels))
+            for word in dict.fromkeys(words)
+        }
+        return Result(title, labels, self.engine.name, confusion, comparison, by_word)
 
 
 def confusion_matrix(

@@ -17,6 +17,7 @@ import numpy as np
 from golden import files
 from quant_models.audio import Samples
 from quant_models.labelling import Labeller, Scores
+from quant_models.parallel import Progress
 from quant_models.speech_commands import SILENCE_LABEL, UNKNOWN_LABEL
 
 _BATCH = 256  # clips
@@ -81,15 +82,22 @@ class StreamResult:
     false_alarms: int
 
 
-def sliding_scores(labeller: Labeller, samples: Samples, stride_ms: int) -> Scores:
+def sliding_scores(
+    labeller: Labeller, samples: Samples, stride_ms: int, progress: Progress | None = None
+) -> Scores:
     """Return the scores `[clip][label]` of clips that begin `stride_ms` apart.
 
     `samples` are at the labeller's rate, at least a clip of them.
     """
     every = np.lib.stride_tricks.sliding_window_view(samples, labeller.clip_samples)
     places = np.arange(0, 1_000 * len(every), stride_ms * labeller.sample_rate_hz) // 1_000
-    parts = np.split(places, range(_BATCH, len(places), _BATCH))
-    return np.concatenate([labeller.scores(every[part]) for part in parts])
+    scores: list[Scores] = []
+    for start in range(0, len(places), _BATCH):
+        part = places[start : start + _BATCH]
+        scores.append(labeller.scores(every[part]))
+        if progress is not None:
+            progress(start + len(part), len(places))
+    return np.concatenate(scores)
 
 
 def detections(

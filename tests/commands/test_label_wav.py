@@ -235,7 +235,7 @@ def test_bad_input_is_one_line(graph: Path, tmp_path: Path, refused: Callable[..
     assert line(*stream, "--detection_threshold", 2) == (
         "detection_threshold: expected 0..1, got 2.0"
     )
-    assert refused(label_wav.main, "--wav", wav, wav, *stream, "--truth", few).startswith(
+    assert refused(label_wav.main, "--wav", wav, *stream, "--truth", few).startswith(
         f"{few}: expected label,time_ms with one of _silence_, _unknown_, yes, no in line 1, got"
     )
     nothing = f"{tmp_path}/*.flac"

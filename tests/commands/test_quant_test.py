@@ -162,7 +162,12 @@ def test_an_export_is_the_same_bytes_again_and_its_folders_can_be_chosen(
     assert other.sum(axis=1).tolist() == [0, 3, 0, 0]
     assert known.sum(axis=1).tolist() == [3, 3, 3, 3]
     assert figures["results"][1]["accuracy"] == np.trace(known) / 12 >= 0.75
-    assert "test set test [set]: " in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "test set test [set]: " in printed
+    with (again.evaluation / "confusion.csv").open() as stream:
+        (cat,) = (row[2:] for row in csv.reader(stream) if row[1] == "cat")
+    assert list(map(int, cat)) == other[1].tolist()
+    assert f"called unknown: cat {other[1][1] / 3:.1%} of 3\n" in printed
 
 
 def make_test_folder(folder: Path) -> Path:
