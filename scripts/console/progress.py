@@ -59,8 +59,11 @@ class Bar:
 
 
 @contextmanager
-def progress_bar(title: str, console: Console = CONSOLE) -> Iterator[Bar]:
-    """Show a bar with counts, elapsed time and time to go, from the first call of it on."""
+def progress_bar(title: str, console: Console | None = None) -> Iterator[Bar]:
+    """Show a bar with counts, elapsed time and time to go, from the first call of it on.
+
+    It goes where everything else does, or to another console.
+    """
     columns = (
         TextColumn("{task.description:<10}", markup=False),
         BarColumn(bar_width=10),
@@ -69,7 +72,7 @@ def progress_bar(title: str, console: Console = CONSOLE) -> Iterator[Bar]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}", markup=False),
     )
-    with Progress(*columns, console=console) as progress:
+    with Progress(*columns, console=console or CONSOLE) as progress:
         yield Bar(progress, progress.add_task(title, total=None, note="", visible=False), title)
 
 
