@@ -24,16 +24,24 @@ EXAMPLE = "python freeze.py --checkpoint weights/NAME/NAME.npz --output_file wor
 def main() -> None:
     flags = parse_flags()
     checkpoint = load_checkpoint(flags.checkpoint)
-    labels_file = flags.output_file.with_suffix(".labels.txt")
     network = checkpoint.network()
     import scripts.console.quiet_tensorflow  # noqa: F401
     from quant_models.freezing import freeze
 
-    graph = freeze(network, magnitude_bound(network))
-    files.write_bytes(flags.output_file, graph)
-    files.write_text(labels_file, "".join(f"{label}\n" for label in network.labels))
+    graph, labels_file = flags.output_file, flags.output_file.with_suffix(".labels.txt")
+    contents = {
+        graph: freeze(network, magnitude_bound(network)),
+        labels_file: "".join(f"{label}\n" for label in network.labels).encode(),
+    }
+    for path, content in contents.items():
+        if not flags.overwrite and path.is_file() and path.read_bytes() != content:
+            raise ValueError(
+                f"{path}: expected nothing or what is to be written, found another file "
+                "(--overwrite replaces it)"
+            )
+    files.write_together(contents)
     say(f"network     {network.digest}")
-    say(f"graph       {flags.output_file}")
+    say(f"graph       {graph}")
     say(f"labels      {labels_file}")
 
 
@@ -42,6 +50,7 @@ def parse_flags() -> argparse.Namespace:
     add = parser.add_argument
     add("--checkpoint", type=Path, required=True, help="checkpoint of train.py")
     add("--output_file", type=Path, required=True, help="where the graph goes, such as NAME.pb")
+    add("--overwrite", action="store_true", help="replace other files there")
     return parser.parse_args()
 
 

@@ -27,10 +27,6 @@ class LayerSummary:
     multiplications: int
 
     @property
-    def parameters(self) -> int:
-        return self.weights + self.biases
-
-    @property
     def parameter_bytes(self) -> int:
         """Bytes of weights packed without gaps, and of biases of 32 bits."""
         return -(-self.weights * self.weight_bits // 8) + _BIAS_BYTES * self.biases

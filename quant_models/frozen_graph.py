@@ -14,7 +14,7 @@ import soundfile
 import tensorflow as tf
 
 from quant_models.audio import Samples, to_pcm
-from quant_models.labelling import GRAPH_INPUT, GRAPH_OUTPUT, Scores
+from quant_models.labelling import Scores
 
 
 class FrozenGraph:
@@ -28,10 +28,10 @@ class FrozenGraph:
         self,
         path: Path,
         labels: tuple[str, ...],
-        input_name: str = f"{GRAPH_INPUT}:0",
-        output_name: str = f"{GRAPH_OUTPUT}:0",
-        sample_rate_hz: int = 16_000,
-        clip_ms: int = 1_000,
+        input_name: str,
+        output_name: str,
+        sample_rate_hz: int,
+        clip_ms: int,
     ):
         self.labels = labels
         self.sample_rate_hz = sample_rate_hz

@@ -2,8 +2,8 @@
 
 A clip slides over a long recording, so that a word is heard several times, in part and as a whole.
 Scores are averaged over the last clips; a label that is sure enough is reported once, and for a
-while after it nothing else is. The rules are those of TensorFlow's speech commands example
-(`recognize_commands`), and so is the comparison with what was said when (`accuracy_utils`).
+while after it nothing else is. The rules of detection are those of TensorFlow's speech commands
+example (`recognize_commands.cc`).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class StreamSettings:
 
     The clip moves by `clip_stride_ms`; scores are averaged over `average_window_ms`; an average
     above `detection_threshold` of another label than the last one is a detection, unless the last
-    one is less than `suppression_ms` ago.
+    one was a word, known or not, that is at most `suppression_ms` ago.
     """
 
     clip_stride_ms: int = 30
@@ -110,7 +110,7 @@ def detections(
     """
     stride = settings.clip_stride_ms
     span = settings.average_window_ms // stride + 1  # clips whose starts lie within the window
-    last_label, last_ms = SILENCE_LABEL, -np.inf
+    last_label, last_ms = SILENCE_LABEL, 0
     for number in range(len(scores)):
         first = max(number - span + 1, 0)
         heard_ms = (number - first) * stride
@@ -123,7 +123,7 @@ def detections(
         time_ms = number * stride
         if score <= settings.detection_threshold or label == last_label:
             continue
-        if time_ms - last_ms <= settings.suppression_ms:
+        if last_label != SILENCE_LABEL and time_ms - last_ms <= settings.suppression_ms:
             continue
         last_label, last_ms = label, time_ms
         if label not in (SILENCE_LABEL, UNKNOWN_LABEL):
@@ -157,7 +157,8 @@ def against_truth(
     """Compare detections, in order of time, with what was said.
 
     A detection is held against the nearest word within `tolerance_ms` that no other detection was
-    held against.
+    held against, so that a word that is detected twice counts once, and as a false alarm. (The
+    TensorFlow example takes the first word within the tolerance, and counts the second as wrong.)
     """
     free = sorted(truth, key=lambda word: word.time_ms)
     right = wrong = false_alarms = 0

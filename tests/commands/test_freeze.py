@@ -54,6 +54,24 @@ def test_a_frozen_network_says_what_it_said(
     assert len(rows) == 1 + 60 and rows[1][1] == "yes"
 
 
+def test_other_files_are_replaced_only_when_asked(
+    tmp_path: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph, labels = tmp_path / "a.pb", tmp_path / "a.labels.txt"
+    labels.write_text("mine\n")
+    flags = "--checkpoint", SHIPPED, "--output_file", graph
+    assert refused(freeze.main, *flags) == (
+        f"{labels}: expected nothing or what is to be written, found another file "
+        "(--overwrite replaces it)"
+    )
+    assert labels.read_text() == "mine\n" and not graph.exists()
+    monkeypatch.setattr(sys, "argv", ["freeze.py", *map(str, flags), "--overwrite"])
+    freeze.main()
+    assert labels.read_text() == "_silence_\n_unknown_\nyes\nno\n"
+    monkeypatch.setattr(sys, "argv", ["freeze.py", *map(str, flags)])
+    freeze.main()  # the same bytes
+
+
 @pytest.mark.data
 def test_the_shipped_network_frozen_gives_the_same_labels_on_every_clip(
     both: Callable[[Path, Path], list[list[str]]], speech_dir: Path

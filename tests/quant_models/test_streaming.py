@@ -55,6 +55,12 @@ def test_a_word_is_said_again_only_after_something_else() -> None:
     assert found(*(label.replace("_silence_", "_unknown_") for label in said)) == found(*said)
 
 
+def test_after_silence_nothing_waits() -> None:
+    # Silence is the last label from 800 ms on; the word is sure again 400 ms later.
+    quick = [*["yes"] * 5, *["_silence_"] * 4, *["yes"] * 6]
+    assert found(*quick) == [(200, "yes"), (1_200, "yes")]
+
+
 def test_another_word_waits_until_the_last_one_is_past() -> None:
     close = ["yes"] * 5 + ["no"] * 10
     assert found(*close) == [(200, "yes"), (800, "no")]
