@@ -116,10 +116,12 @@ def parse_flags() -> argparse.Namespace:
 
 def check_flags(flags: argparse.Namespace, checkpoint: Checkpoint) -> None:
     """Raise ValueError if a network flag was given that contradicts the checkpoint."""
-    features = checkpoint.features
+    features, architecture = checkpoint.features, checkpoint.size.architecture
     for name, found in (
-        ("model_size_info", checkpoint.size.info),
-        ("padding", checkpoint.size.padding),
+        ("model_architecture", architecture.NAME),
+        ("model_size_info", architecture.info),
+        ("form", checkpoint.size.form),
+        ("padding", getattr(architecture, "padding", None)),
         ("shifts", checkpoint.size.shifts),
         ("wanted_words", checkpoint.data.wanted_words),
         ("sample_rate", features.sample_rate_hz),

@@ -1,8 +1,8 @@
 #!/usr/bin/env python
-"""Train a keyword-spotting DS-CNN whose forward pass computes with the deployed 6-bit integers.
+"""Train a keyword-spotting network: in 6-bit integers, those that are deployed, or in float.
 
-Writes the best validation checkpoint to TRAIN_DIR/best/ds_cnn_<accuracy>.ckpt-<step>.npz, and
-curves.csv and curves.png to TRAIN_DIR. Ctrl-C ends the training and keeps what was reached.
+Writes the best validation checkpoint to TRAIN_DIR/best, named by architecture, accuracy and step,
+and curves.csv and curves.png to TRAIN_DIR. Ctrl-C ends the training and keeps what was reached.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from pathlib import Path
 from types import FrameType
 
 from golden.network import FeatureSettings
+from quant_models.architectures.architecture import Architecture
+from quant_models.architectures.ds_cnn import DsCnn
 from quant_models.checkpoint import Checkpoint, load_checkpoint
 from quant_models.data_settings import DataSettings
 from quant_models.dataset import SpeechData
 from quant_models.download import download_data_set
 from quant_models.feature_cache import FeatureCache
-from quant_models.model_size import Layer, ModelSize, parse_layers, require_fit
+from quant_models.model_size import ModelSize
 from quant_models.speech_commands import PARTITIONS, VALIDATION, labels_for
 from quant_models.training_run import TrainingRun, choose_cases
 from scripts.console.command_line import Parser, run_command
@@ -29,6 +31,7 @@ from scripts.console.recipe_flags import (
     add_recipe_flags,
     feature_settings,
     known_size,
+    network_of,
     settings_for_data,
     settings_for_training,
     teachers_of,
@@ -43,13 +46,12 @@ EXAMPLE = (
 
 def main() -> None:
     flags = parse_flags()
-    layers = parse_layers(flags.model_size_info, flags.padding)
+    architecture, form = network_of(flags)
     features = feature_settings(flags)
-    require_fit(layers, features)
     data_settings = settings_for_data(flags)
     settings = settings_for_training(flags)
-    start = starting_checkpoint(flags, layers, data_settings, features)
-    size = start.size if start else known_size(flags, layers)
+    start = starting_checkpoint(flags, architecture, form, data_settings, features)
+    size = start.size if start else known_size(flags, architecture, form)
     teachers = teachers_of(flags, labels_for(data_settings.wanted_words), features)
     prepare_data(flags)
     data = SpeechData(
@@ -73,15 +75,19 @@ def main() -> None:
     say(f"examples    {len(examples):,} for training, {len(validation):,} for validation")
     if size is None:
         inputs = examples.fingerprints
-        shifts = choose_shifts(layers, data.labels, features, settings.seed, inputs)
-        size = ModelSize(layers, shifts)
-    say(f"shifts      {' '.join(map(str, size.shifts))}")
+        shifts = choose_shifts(architecture, data.labels, features, settings.seed, inputs)
+        size = ModelSize(architecture, shifts)
+    sizes = " ".join(map(str, architecture.info))
+    say(f"network     {architecture.NAME} {sizes}, in {form} form")
+    if size.shifts is not None:
+        say(f"shifts      {' '.join(map(str, size.shifts))}")
     record = {
         **dataclasses.asdict(settings),
         "augmented_examples": flags.augmented_examples,
         **({"teachers": [teacher.digest for teacher in teachers]} if teachers else {}),
     }
-    run = TrainingRun(flags.train_dir, size, features, data_settings, cases, record)
+    train_dir = flags.train_dir or Path("work") / architecture.NAME.upper() / "training"
+    run = TrainingRun(train_dir, size, features, data_settings, cases, record)
     interrupt = Interrupt()
     with progress_bar("training") as progress:
 
@@ -121,7 +127,7 @@ def parse_flags() -> argparse.Namespace:
         "empty: none",
     )
     add("--data_sha256", help="SHA-256 of that archive")
-    add("--train_dir", type=Path, default=Path("work/DS_CNN/training"), help="where results go")
+    add("--train_dir", type=Path, help="where results go (default: work/<ARCHITECTURE>/training)")
     add("--start_checkpoint", type=Path, help="checkpoint whose weights training starts from")
     return parser.parse_args()
 
@@ -140,7 +146,8 @@ def prepare_data(flags: argparse.Namespace) -> None:
 
 def starting_checkpoint(
     flags: argparse.Namespace,
-    layers: tuple[Layer, ...],
+    architecture: Architecture,
+    form: str,
     data: DataSettings,
     features: FeatureSettings,
 ) -> Checkpoint | None:
@@ -151,15 +158,22 @@ def starting_checkpoint(
     checkpoint = load_checkpoint(path)
     size = checkpoint.size
     for name, found, expected in (
-        ("model_size_info", size.info, tuple(flags.model_size_info)),
-        ("padding", size.padding, tuple(layer.padding for layer in layers)),
-        ("shifts", size.shifts, tuple(flags.shifts or size.shifts)),
+        ("model_architecture", size.architecture.NAME, architecture.NAME),
+        ("model_size_info", size.architecture.info, architecture.info),
+        ("padding", padding_of(size.architecture), padding_of(architecture)),
+        ("form", size.form, form),
+        ("shifts", size.shifts, size.shifts if flags.shifts is None else tuple(flags.shifts)),
+        ("batch normalisation", "folded" if size.folded else "as trained", "as trained"),
         ("labels", checkpoint.labels, labels_for(data.wanted_words)),
         ("features", checkpoint.features, features),
     ):
         if found != expected:
             raise ValueError(f"{path}: expected {name} {expected} as the flags say, got {found}")
     return checkpoint
+
+
+def padding_of(architecture: Architecture) -> tuple[str, ...] | None:
+    return architecture.padding if isinstance(architecture, DsCnn) else None
 
 
 class Interrupt:

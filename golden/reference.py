@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from golden.integer_math import floor_shift, relu, saturate
-from golden.network import INPUT_NAME, IntegerNetwork
+from golden.network import INPUT_NAME, InputFormat, IntegerNetwork
 from golden.nodes import (
     Add,
     AveragePool,
@@ -71,21 +71,23 @@ def run(network: IntegerNetwork, fingerprints: npt.NDArray[Any]) -> Inference:
 
 def check_fingerprints(network: IntegerNetwork, fingerprints: npt.NDArray[Any]) -> None:
     """Raise ValueError or TypeError unless these are inputs that `network` accepts."""
+    check_inputs(fingerprints, network.input_shape, network.input_format)
+
+
+def check_inputs(fingerprints: npt.NDArray[Any], shape: Shape, accepted: InputFormat) -> None:
+    """Raise ValueError or TypeError unless these are accepted integers, each input of a shape."""
     if not isinstance(fingerprints, np.ndarray) or not np.issubdtype(
         fingerprints.dtype, np.integer
     ):
         found = getattr(fingerprints, "dtype", type(fingerprints).__name__)
         raise TypeError(f"fingerprints: expected an array of integers, got {found}")
-    if fingerprints.shape[1:] != network.input_shape:
-        raise ValueError(
-            f"fingerprints: expected shape {('N', *network.input_shape)}, got {fingerprints.shape}"
-        )
-    low, high = network.input_format.low, network.input_format.high
-    outside = (fingerprints < low) | (fingerprints > high)
+    if fingerprints.shape[1:] != shape:
+        raise ValueError(f"fingerprints: expected shape {('N', *shape)}, got {fingerprints.shape}")
+    outside = (fingerprints < accepted.low) | (fingerprints > accepted.high)
     if outside.any():
         place = tuple(int(i) for i in np.argwhere(outside)[0])
         raise ValueError(
-            f"fingerprints: expected integers in {low}..{high}, "
+            f"fingerprints: expected integers in {accepted.low}..{accepted.high}, "
             f"got {fingerprints[place]} at {place}"
         )
 

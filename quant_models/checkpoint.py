@@ -16,12 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from golden import archive, files, reference
-from golden.network import FeatureSettings, IntegerNetwork
+from golden.network import FeatureSettings, InputFormat, IntegerNetwork
 from quant_models.data_settings import DataSettings, data_settings_from, stored_settings
-from quant_models.latent_parameters import Parameters, integer_network
-from quant_models.model_size import ModelSize, default_padding
+from quant_models.latent_parameters import Parameters, integer_network, require_parameter
+from quant_models.model_size import FLOOR_SHIFT, ModelSize, grid_of, require_floor_shift, size_from
 from quant_models.speech_commands import labels_for
 
+# What files of this kind say they are: of every architecture, after the first one.
 KIND = "ds_cnn checkpoint"
 _CASES = "cases/fingerprints"
 _CASE_LABELS = "cases/label_indices"
@@ -51,10 +52,20 @@ class Checkpoint:
     def name(self) -> str:
         """File name: architecture, accuracy in hundredths of a per cent, step, and if shrunk."""
         suffix = "-shrunk" if "shrunk_from" in self.training else ""
-        return f"ds_cnn_{round(self.accuracy * 10_000):04d}.ckpt-{self.step}{suffix}.npz"
+        name = self.size.architecture.NAME
+        return f"{name}_{round(self.accuracy * 10_000):04d}.ckpt-{self.step}{suffix}.npz"
 
     def network(self) -> IntegerNetwork:
-        """Return the integers that the forward pass of these weights computes with."""
+        """Return the integers that the forward pass of these weights computes with.
+
+        Raises ValueError for the float form, which has none.
+        """
+        require_floor_shift(self.size.architecture)
+        if self.size.form != FLOOR_SHIFT:
+            raise ValueError(
+                f"{self.size.architecture.NAME}: expected the floor-shift form, whose weights are "
+                "integers, got the float form (freeze.py --format tflite --int8 quantises it)"
+            )
         return integer_network(self.size, self.parameters, self.labels, self.features)
 
     def to_bytes(self) -> bytes:
@@ -70,13 +81,8 @@ class Checkpoint:
         return path
 
     def _description(self) -> dict[str, Any]:
-        padding = self.size.padding
-        usual = padding == default_padding(len(padding))  # the usual one was never written
         return {
-            "model_architecture": "ds_cnn",
-            "model_size_info": list(self.size.info),
-            **({} if usual else {"padding": list(padding)}),
-            "shifts": list(self.size.shifts),
+            **self.size.stored(),
             "labels": list(self.labels),
             "features": dataclasses.asdict(self.features),
             "data": stored_settings(self.data),
@@ -102,9 +108,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     arrays = dict(stored.arrays)
     try:
         checkpoint = Checkpoint(
-            size=ModelSize.parse(
-                description["model_size_info"], description["shifts"], description.get("padding")
-            ),
+            size=size_from(description),
             labels=tuple(description["labels"]),
             features=FeatureSettings(**description["features"]),
             data=data_settings_from(description["data"]),
@@ -133,18 +137,25 @@ def _check_consistent(checkpoint: Checkpoint) -> None:
         raise ValueError(f"accuracy: expected 0..1, got {checkpoint.accuracy}")
     if checkpoint.step < 0:
         raise ValueError(f"step: expected 0 or more, got {checkpoint.step}")
+    checkpoint.size.architecture.require_fit(grid_of(checkpoint.features))
+    shapes = checkpoint.size.parameter_shapes(grid_of(checkpoint.features), len(labels))
     for name, array in checkpoint.parameters.items():
-        if name not in checkpoint.size.parameter_shapes(len(labels)):
+        if name not in shapes:
             raise ValueError(f"{name}: expected no such array")
         if array.dtype != np.float32:
             raise TypeError(f"{name}: expected float32, got {array.dtype}")
+        if not np.isfinite(array).all():
+            place = tuple(int(index) for index in np.argwhere(~np.isfinite(array))[0])
+            raise ValueError(f"{name}: expected finite numbers, got {array[place]} at {place}")
+    for name, shape in shapes.items():
+        require_parameter(checkpoint.parameters, name, shape)
     _check_cases(checkpoint)
 
 
 def _check_cases(checkpoint: Checkpoint) -> None:
     cases, indices = checkpoint.cases, checkpoint.case_labels
     try:
-        reference.check_fingerprints(checkpoint.network(), cases)
+        reference.check_inputs(cases, grid_of(checkpoint.features), InputFormat())
     except (TypeError, ValueError) as error:
         raise ValueError(str(error).replace("fingerprints", "cases", 1)) from error
     if len(cases) == 0:

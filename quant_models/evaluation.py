@@ -15,9 +15,10 @@ from golden.comparison import Comparison, compare
 from golden.network import INPUT_NAME, IntegerNetwork
 from golden.reference import Inference
 from quant_models.checkpoint import Checkpoint
-from quant_models.ds_cnn import DsCnn
 from quant_models.exactness import check_sums
 from quant_models.feature_cache import Examples
+from quant_models.floor_shift_model import FloorShiftModel
+from quant_models.model_size import grid_of
 from quant_models.parallel import map_threads
 
 _BATCH = 256
@@ -65,7 +66,8 @@ class Verifier:
         self.engine: Engine = ReferenceEngine(self.network)
         self.largest_sum = 0
         self._bounded = bounded
-        self._model = DsCnn(checkpoint.size, len(checkpoint.labels))
+        grid = grid_of(checkpoint.features)
+        self._model = FloorShiftModel(checkpoint.size, grid, len(checkpoint.labels))
         self._model.assign_parameters(checkpoint.parameters)
 
     def compare(

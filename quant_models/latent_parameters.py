@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,14 +19,18 @@ from golden.nodes import (
     ShiftRelu,
     WeightedNode,
 )
-from quant_models.model_size import FC1, FC1_BIASES, MAX_POOL, Block, Layer, ModelSize
+from golden.windows import Shape
+from quant_models.architectures.architecture import CONVOLUTION, DENSE, DEPTHWISE, Block
+from quant_models.architectures.ds_cnn import DsCnn, Layer
+from quant_models.model_size import ModelSize, grid_of
 
 Parameters = Mapping[str, npt.NDArray[np.float32]]
 
 WEIGHT_STEPS = 32  # a latent weight of 1.0 stands for the integer 32
+MAX_POOL = "max_pool"  # name of the node behind a pooled block
 # Keras' axis of each axis of a node's weights, and of each axis of Keras' weights the node's.
-_CONVOLUTION_AXES, _CONVOLUTION_BACK = (3, 0, 1, 2), (1, 2, 3, 0)
-_DEPTHWISE_AXES, _DEPTHWISE_BACK = (2, 0, 1, 3), (1, 2, 0, 3)
+_AXES = {CONVOLUTION: (3, 0, 1, 2), DEPTHWISE: (2, 0, 1, 3), DENSE: (1, 0)}
+_BACK = {CONVOLUTION: (1, 2, 3, 0), DEPTHWISE: (1, 2, 0, 3), DENSE: (1, 0)}
 
 
 def integer_network(
@@ -35,20 +40,15 @@ def integer_network(
 
     Raises ValueError for arrays that are missing, misshapen or not finite.
     """
-    shapes = size.parameter_shapes(len(labels))
-    for name, shape in shapes.items():
-        if name not in parameters or parameters[name].shape != shape:
-            found = parameters[name].shape if name in parameters else "none"
-            raise ValueError(f"{name}: expected shape {shape}, got {found}")
-    weights = {name: _integers(name, parameters[name]) for name in shapes}
+    grid = grid_of(features)
+    for name, shape in size.parameter_shapes(grid, len(labels)).items():
+        require_parameter(parameters, name, shape)
     nodes: list[Node] = []
     source = INPUT_NAME
-    for block in size.blocks:
-        nodes += _block_nodes(block, source, weights[block.parameter])
+    for block in size.blocks(grid, len(labels)):
+        nodes += _block_nodes(block, source, parameters)
         source = nodes[-1].name
-    nodes.append(FullyConnected("fc1", source, weights[FC1].T, weights[FC1_BIASES]))
-    input_shape = (features.frames, features.coefficients)
-    return IntegerNetwork(tuple(nodes), tuple(labels), input_shape, features)
+    return IntegerNetwork(tuple(nodes), tuple(labels), grid, features)
 
 
 def model_of(network: IntegerNetwork) -> tuple[ModelSize, Parameters]:
@@ -58,18 +58,14 @@ def model_of(network: IntegerNetwork) -> tuple[ModelSize, Parameters]:
     """
     try:
         size = _size_of(network)
-        *convolutions, last = network.weighted_nodes
-        assert isinstance(last, FullyConnected)
-        integers = {
-            block.parameter: node.weights.transpose(
-                _DEPTHWISE_BACK if block.depthwise else _CONVOLUTION_BACK
-            )
-            for block, node in zip(size.blocks, convolutions, strict=True)
-        }
-        integers |= {FC1: last.weights.T, FC1_BIASES: last.biases}
-        parameters = {
-            name: (values / WEIGHT_STEPS).astype(np.float32) for name, values in integers.items()
-        }
+        assert network.features is not None, "no features"
+        blocks = size.blocks(grid_of(network.features), len(network.labels))
+        parameters: dict[str, npt.NDArray[np.float32]] = {}
+        for block, node in zip(blocks, network.weighted_nodes, strict=True):
+            parameters[block.weights] = _latent(node.weights.transpose(_BACK[block.kind]))
+            if block.biases is not None:
+                assert node.biases is not None, "no biases"
+                parameters[block.biases] = _latent(node.biases)
         again = integer_network(size, parameters, network.labels, network.features)
     except (AssertionError, ValueError) as error:
         raise ValueError(f"network: expected one of a DS-CNN: {error}") from error
@@ -78,14 +74,29 @@ def model_of(network: IntegerNetwork) -> tuple[ModelSize, Parameters]:
     return size, parameters
 
 
-def _block_nodes(block: Block, source: str, weights: npt.NDArray[np.int64]) -> list[Node]:
-    kind = DepthwiseConvolution if block.depthwise else Convolution
-    axes = _DEPTHWISE_AXES if block.depthwise else _CONVOLUTION_AXES
-    nodes = [
-        kind(block.name, source, weights.transpose(axes), block.stride, block.padding),
-        ShiftRelu(block.relu, block.name, block.shift),
-    ]
-    return [*nodes, GlobalMaxPool(MAX_POOL, block.relu)] if block.pooled else nodes
+def require_parameter(parameters: Parameters, name: str, shape: Shape) -> None:
+    """Raise ValueError unless a parameter is there and has this shape."""
+    if name not in parameters or parameters[name].shape != shape:
+        found = parameters[name].shape if name in parameters else "none"
+        raise ValueError(f"{name}: expected shape {shape}, got {found}")
+
+
+def _block_nodes(block: Block, source: str, parameters: Parameters) -> list[Node]:
+    weights = _integers(block.weights, parameters)
+    weights = np.asarray(saturate(weights, WEIGHT_MIN, WEIGHT_MAX), np.int64)
+    weights = weights.transpose(_AXES[block.kind])
+    biases = None if block.biases is None else _integers(block.biases, parameters)
+    nodes: list[Node] = []
+    if block.kind == DENSE:
+        nodes.append(FullyConnected(block.name, source, weights, biases))
+    else:
+        kind = DepthwiseConvolution if block.kind == DEPTHWISE else Convolution
+        nodes.append(kind(block.name, source, weights, block.stride, block.padding, biases))
+    if block.shift is not None:
+        nodes.append(ShiftRelu(block.relu, block.name, block.shift))
+    if block.pooled:
+        nodes.append(GlobalMaxPool(MAX_POOL, block.relu))
+    return nodes
 
 
 def _size_of(network: IntegerNetwork) -> ModelSize:
@@ -96,7 +107,7 @@ def _size_of(network: IntegerNetwork) -> ModelSize:
         _layer(over_map, mixer) for over_map, mixer in zip(rest[::2], rest[1::2], strict=True)
     ]
     shifts = tuple(node.shift for node in network.nodes if isinstance(node, ShiftRelu))
-    return ModelSize(tuple(layers), shifts)
+    return ModelSize(DsCnn(tuple(layers)), shifts)
 
 
 def _layer(over_map: WeightedNode | None, mixer: WeightedNode | None) -> Layer:
@@ -106,11 +117,13 @@ def _layer(over_map: WeightedNode | None, mixer: WeightedNode | None) -> Layer:
     return Layer(len(mixer.weights), (rows, columns), over_map.stride, over_map.padding)
 
 
-def _integers(name: str, latent: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+def _integers(name: str, parameters: Parameters) -> npt.NDArray[np.int64]:
     try:
-        rounded = round_to_integers(latent * np.float32(WEIGHT_STEPS))
+        return round_to_integers(parameters[name] * np.float32(WEIGHT_STEPS))
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
-    if name == FC1_BIASES:
-        return rounded
-    return np.asarray(saturate(rounded, WEIGHT_MIN, WEIGHT_MAX), np.int64)
+
+
+def _latent(integers: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    latent: npt.NDArray[np.float32] = (integers / WEIGHT_STEPS).astype(np.float32)
+    return latent

@@ -19,9 +19,10 @@ import numpy.typing as npt
 from golden import reference
 from golden.network import INPUT_NAME, FeatureSettings, IntegerNetwork
 from golden.nodes import ShiftRelu
-from quant_models.ds_cnn import DsCnn
+from quant_models.architectures.architecture import Architecture
+from quant_models.floor_shift_model import FloorShiftModel
 from quant_models.latent_parameters import integer_network
-from quant_models.model_size import HIGHEST_SHIFT, Layer, ModelSize
+from quant_models.model_size import HIGHEST_SHIFT, ModelSize, grid_of
 
 FINGERPRINTS = 256  # training examples that the ranges are observed on, the first ones
 QUANTILE = 0.999
@@ -30,7 +31,7 @@ LAST_BITS = 4
 
 
 def choose_shifts(
-    layers: tuple[Layer, ...],
+    architecture: Architecture,
     labels: Sequence[str],
     features: FeatureSettings,
     seed: int,
@@ -41,8 +42,9 @@ def choose_shifts(
     `fingerprints` are those of the training, `[N][time][coefficient]`; the first `FINGERPRINTS` of
     them are observed. The same arguments give the same shifts.
     """
-    size = ModelSize(layers, (HIGHEST_SHIFT,) * (2 * len(layers) - 1))  # any will do
-    parameters = DsCnn(size, len(labels), seed).latent_parameters()
+    size = ModelSize(architecture, (HIGHEST_SHIFT,) * architecture.shift_count)  # any will do
+    model = FloorShiftModel(size, grid_of(features), len(labels), seed)
+    parameters = model.latent_parameters()
     network = integer_network(size, parameters, labels, features)
     return observed_shifts(network, fingerprints[:FINGERPRINTS])
 

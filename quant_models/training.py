@@ -1,13 +1,14 @@
-"""Quantisation-aware training: examples in, latent weights out.
+"""Training: examples in, parameters out.
 
-The forward pass of every step computes with the integers that would be deployed at that step. What
-is evaluated and kept is a running average of the latent weights (Polyak and Juditsky 1992), rounded
-like any others.
+In floor-shift form the forward pass of every step computes with the integers that would be deployed
+at that step. What is evaluated and kept is a running average of the parameters (Polyak and Juditsky
+1992), there of latent weights, which are rounded like any others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import accumulate
 
 import keras
@@ -18,16 +19,21 @@ from keras import ops
 
 from golden import reference
 from golden.network import FeatureSettings, IntegerNetwork
-from quant_models.distillation import LOGIT_SCALE, soft_targets
-from quant_models.ds_cnn import DsCnn
+from quant_models.distillation import soft_targets
 from quant_models.feature_cache import Examples
+from quant_models.float_model import FloatModel
+from quant_models.floor_shift_model import FloorShiftModel
 from quant_models.latent_parameters import Parameters, integer_network
-from quant_models.model_size import ModelSize
+from quant_models.model_size import FLOAT, ModelSize, grid_of
 from quant_models.training_run import Evaluation, TrainingState
 from quant_models.training_settings import TrainingSettings
 
 _BLOCK_STEPS = 50  # steps that run without coming back to Python
 _EVALUATION_BATCH = 256
+
+Fingerprints = npt.NDArray[np.int8]
+Indices = npt.NDArray[np.int64]
+Predict = Callable[[Fingerprints], Indices]
 
 
 class Trainer:
@@ -35,7 +41,7 @@ class Trainer:
 
     def __init__(
         self,
-        model: DsCnn,
+        model: FloorShiftModel | FloatModel,
         averaging: float = 0.0,
         label_smoothing: float = 0.0,
         distillation: float = 0.0,
@@ -49,7 +55,7 @@ class Trainer:
         self._optimiser = keras.optimizers.Adam()
         self._optimiser.build(model.trainable_variables)
         self._averages = [
-            tf.Variable(tf.zeros(variable.shape)) for variable in model.trainable_variables
+            tf.Variable(tf.zeros(variable.shape)) for variable in model.parameters.values()
         ]
         self._correction = tf.Variable(0.0)  # weight of what the averages have seen, as in Adam
         self._block = tf.function(self._run_block, reduce_retracing=True)
@@ -70,7 +76,7 @@ class Trainer:
         return float(self._block(*batch, *([] if soft is None else [tf.constant(soft)])))
 
     def averaged_parameters(self) -> dict[str, npt.NDArray[np.float32]]:
-        """Return the averaged latent weights by checkpoint name; before any step, the weights."""
+        """Return the averaged parameters by checkpoint name; before any step, the parameters."""
         if self._averaging == 0.0 or float(self._correction) == 0.0:
             return self.model.latent_parameters()
         correction = np.float32(self._correction.numpy())
@@ -90,7 +96,7 @@ class Trainer:
     ) -> tf.Tensor:
         variables = self.model.trainable_variables
         with tf.GradientTape() as tape:
-            logits = self.model(fingerprints) * LOGIT_SCALE
+            logits = self.model(fingerprints, training=True) * self.model.logit_scale
             targets = ops.one_hot(labels, logits.shape[-1])
             targets = targets * (1 - self._smoothing) + self._smoothing / logits.shape[-1]
             loss = ops.mean(ops.categorical_crossentropy(targets, logits, from_logits=True))
@@ -102,7 +108,8 @@ class Trainer:
         if self._averaging > 0.0:
             share = 1.0 - self._averaging
             self._correction.assign(self._averaging * self._correction + share)
-            for average, variable in zip(self._averages, variables, strict=True):
+            kept = self.model.parameters.values()
+            for average, variable in zip(self._averages, kept, strict=True):
                 average.assign(self._averaging * average + share * variable)
         return loss
 
@@ -128,7 +135,7 @@ def train(
     """
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(settings.seed)
-    model = DsCnn(size, len(labels), settings.seed)
+    model = model_of(size, features, len(labels), settings.seed)
     if start is not None:
         model.assign_parameters(start)
     trainer = Trainer(
@@ -139,6 +146,7 @@ def train(
         settings.temperature,
     )
     soft = soft_targets(teachers, training.fingerprints, settings.temperature) if teachers else None
+    predict_with = predictors(size, labels, features)
     order = _batches(len(training), settings.batch_size, settings.seed)
     losses: list[float] = []
     for step, count in _blocks(settings):
@@ -152,15 +160,15 @@ def train(
         going_on = on_steps(done) and done < settings.total_steps
         if done % settings.eval_step_interval == 0 or not going_on:
             parameters = trainer.averaged_parameters()
-            network = integer_network(size, parameters, labels, features)
+            predict = predict_with(parameters)
             recent = Examples(training.fingerprints[rows[-1]], training.label_indices[rows[-1]])
             yield TrainingState(
                 Evaluation(
                     done,
                     rate,
                     float(np.mean(losses)),
-                    accuracy(network, recent),
-                    accuracy(network, validation),
+                    accuracy(predict, recent),
+                    accuracy(predict, validation),
                 ),
                 parameters,
             )
@@ -169,9 +177,38 @@ def train(
             return
 
 
-def predictions(
-    network: IntegerNetwork, fingerprints: npt.NDArray[np.int8]
-) -> npt.NDArray[np.int64]:
+def model_of(
+    size: ModelSize, features: FeatureSettings, labels: int, seed: int = 0
+) -> FloorShiftModel | FloatModel:
+    """Return the Keras model of a size, in its form; the float form takes Keras' global seed."""
+    grid = grid_of(features)
+    if size.form == FLOAT:
+        return FloatModel(size, grid, labels)
+    return FloorShiftModel(size, grid, labels, seed)
+
+
+def predictors(
+    size: ModelSize, labels: Sequence[str], features: FeatureSettings
+) -> Callable[[Parameters], Predict]:
+    """Return what makes of parameters what labels fingerprints with them.
+
+    In floor-shift form that is the integer reference, in float form one Keras model, which holds
+    the parameters that were given last.
+    """
+    if size.form == FLOAT:
+        model = FloatModel(size, grid_of(features), len(labels))
+
+        def with_parameters(parameters: Parameters) -> Predict:
+            model.assign_parameters(parameters)
+            return model.predictions
+
+        return with_parameters
+    return lambda parameters: partial(
+        predictions, integer_network(size, parameters, labels, features)
+    )
+
+
+def predictions(network: IntegerNetwork, fingerprints: Fingerprints) -> Indices:
     """Return the label index that the integer reference gives to each fingerprint."""
     return np.concatenate(
         [
@@ -181,9 +218,9 @@ def predictions(
     )
 
 
-def accuracy(network: IntegerNetwork, examples: Examples) -> float:
-    """Return the share, 0..1, of examples that the integer reference labels correctly."""
-    return float(np.mean(predictions(network, examples.fingerprints) == examples.label_indices))
+def accuracy(predict: Predict, examples: Examples) -> float:
+    """Return the share, 0..1, of examples that are labelled correctly."""
+    return float(np.mean(predict(examples.fingerprints) == examples.label_indices))
 
 
 def _blocks(settings: TrainingSettings) -> Iterator[tuple[int, int]]:

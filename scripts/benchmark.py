@@ -39,8 +39,9 @@ from golden.comparison import Mismatch
 from golden.exports.evidence import PACKAGES, json_bytes, package_versions
 from golden.network import FeatureSettings
 from quant_models.checkpoint import Checkpoint, load_checkpoint
-from quant_models.ds_cnn import DsCnn
 from quant_models.features import fingerprints
+from quant_models.floor_shift_model import FloorShiftModel
+from quant_models.model_size import grid_of
 from quant_models.training import Trainer
 from scripts.benchmarking.growth import growth
 from scripts.benchmarking.rounds import Speed
@@ -240,8 +241,10 @@ def training_steps(checkpoint: Checkpoint, runs: int) -> list[dict[str, object]]
         TRAINING_STEPS, TRAINING_BATCH, *checkpoint.cases.shape[1:]
     )
     targets = checkpoint.case_labels[rows].reshape(TRAINING_STEPS, TRAINING_BATCH)
+    grid = grid_of(checkpoint.features)
     trainers = [
-        Trainer(DsCnn(checkpoint.size, labels, quantised=quantised)) for quantised in (True, False)
+        Trainer(FloorShiftModel(checkpoint.size, grid, labels, quantised=quantised))
+        for quantised in (True, False)
     ]
     times: list[list[float]] = [[], []]
     for _ in range(runs + 1):

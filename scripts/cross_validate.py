@@ -24,7 +24,7 @@ from golden.network import IntegerNetwork
 from quant_models.dataset import SpeechData
 from quant_models.feature_cache import Examples, FeatureCache
 from quant_models.folds import Fold
-from quant_models.model_size import ModelSize, parse_layers, require_fit
+from quant_models.model_size import FLOAT, ModelSize
 from quant_models.speech_commands import (
     SILENCE_LABEL,
     UNKNOWN_LABEL,
@@ -38,6 +38,7 @@ from scripts.console.recipe_flags import (
     add_recipe_flags,
     feature_settings,
     known_size,
+    network_of,
     settings_for_data,
     settings_for_training,
 )
@@ -92,15 +93,16 @@ class Trial:
 def main() -> None:
     """Parse, train every fold with every seed, print, write."""
     flags = _parse()
-    layers = parse_layers(flags.model_size_info, flags.padding)
-    require_fit(layers, feature_settings(flags))
-    size = known_size(flags, layers)
+    architecture, form = network_of(flags)
+    size = known_size(flags, architecture, form)
+    if form == FLOAT:
+        raise ValueError("form: expected floor_shift, whose networks are judged, got float")
     if flags.teachers:
         raise ValueError("teachers: expected none that heard what a fold holds out, got some")
     if flags.own_teachers < 0:
         raise ValueError(f"own_teachers: expected 0 or more, got {flags.own_teachers}")
     if size is None:
-        raise ValueError("shifts: expected them with more than two layers, got none")
+        raise ValueError("shifts: expected them unless it is a ds_cnn of two layers, got none")
     places = [flags.output_dir / name for name in ("folds.csv", "other_words.csv")]
     flags.output_dir.mkdir(parents=True, exist_ok=True)
     folds = _folds(flags)

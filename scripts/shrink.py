@@ -27,6 +27,7 @@ from dataflow.widths.shrinking import (
 )
 from golden import reference
 from golden.network import IntegerNetwork
+from quant_models.architectures.ds_cnn import DsCnn
 from quant_models.checkpoint import Checkpoint, load_checkpoint
 from quant_models.dataset import SpeechData
 from quant_models.feature_cache import Examples, FeatureCache
@@ -153,7 +154,8 @@ def _print(steps: Sequence[Step], clips: int) -> None:
     for step in steps:
         size, _ = model_of(step.network)
         bits = datapath_bits(step.network)
-        features = " ".join(str(layer.features) for layer in size.layers)
+        assert isinstance(size.architecture, DsCnn)
+        features = " ".join(str(layer.features) for layer in size.architecture.layers)
         table.add_row(step.action, features, f"{bits}", f"{step.right}")
     show_table(table)
 

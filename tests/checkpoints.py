@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from golden.network import FeatureSettings
+from quant_models.architectures.ds_cnn import FC1_BIASES, DsCnn
 from quant_models.checkpoint import Checkpoint
 from quant_models.data_settings import DataSettings
 from quant_models.latent_parameters import Parameters
-from quant_models.model_size import FC1_BIASES, ModelSize
+from quant_models.model_size import DEFAULT_SHIFTS, ModelSize, grid_of
 from quant_models.speech_commands import labels_for
 from tests.networks import random_fingerprints
 
 SMALL = (2, 3, 4, 4, 2, 2, 5, 3, 3, 1, 1)
+GRID = grid_of(FeatureSettings())  # of fingerprints, by default
+
+
+def ds_cnn_size(
+    info: Sequence[int],
+    shifts: Sequence[int] = DEFAULT_SHIFTS,
+    padding: Sequence[str] | None = None,
+) -> ModelSize:
+    """The size of a DS-CNN in floor-shift form, as the flags say it."""
+    return ModelSize(DsCnn.parse(info, padding), tuple(shifts))
 
 
 def random_parameters(seed: int, size: ModelSize, labels: int) -> Parameters:
@@ -27,12 +39,12 @@ def random_parameters(seed: int, size: ModelSize, labels: int) -> Parameters:
         limit = 6_000 if name == FC1_BIASES else 80
         return (rng.integers(-limit, limit, shape) / 64).astype(np.float32)
 
-    return {name: draw(name, shape) for name, shape in size.parameter_shapes(labels).items()}
+    return {name: draw(name, shape) for name, shape in size.parameter_shapes(GRID, labels).items()}
 
 
 def random_checkpoint(seed: int = 0, cases: int = 8, **changes: Any) -> Checkpoint:
     """A small checkpoint that is consistent in itself, apart from the `changes` to its fields."""
-    size, data = ModelSize.parse(SMALL), DataSettings()
+    size, data = ds_cnn_size(SMALL), DataSettings()
     labels = labels_for(data.wanted_words)
     checkpoint = Checkpoint(
         size=size,

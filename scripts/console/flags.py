@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from dataflow.proof.range_store import SOURCES
+from quant_models.architectures.registry import ARCHITECTURES
+from quant_models.model_size import FORMS
 from scripts.console.command_line import comma_separated
 
 DEFAULT_DATA_DIR = Path("work/synthetic_speech")
@@ -59,28 +61,46 @@ def add_model_flags(parser: argparse.ArgumentParser, **defaults: object) -> None
     def add(name: str, help_text: str, **options: Any) -> None:
         group.add_argument(f"--{name}", default=defaults.get(name), help=help_text, **options)
 
-    add("model_architecture", "architecture of the network", choices=("ds_cnn",))
+    add(
+        "model_architecture",
+        "architecture of the network (default: the checkpoint's, if one is given, else ds_cnn)",
+        choices=tuple(ARCHITECTURES),
+    )
     add(
         "model_size_info",
-        "number of layers, then features, kernel height, kernel width, stride height and stride "
-        "width of each: one convolution, then separable layers, whose strides are equal",
+        "; ".join(f"{name}: {kind.EXPECTED}" for name, kind in ARCHITECTURES.items())
+        + " (default: "
+        + "; ".join(
+            f"{name} {' '.join(map(str, kind.DEFAULT_INFO))}"
+            for name, kind in ARCHITECTURES.items()
+        )
+        + ")",
         type=int,
         nargs="+",
         metavar="N",
     )
     add(
+        "form",
+        "floor_shift: integers with floor-shifts; float: biases, batch normalisation and average "
+        "pooling, as published (default: floor_shift where the architecture has it)",
+        choices=FORMS,
+    )
+    add(
         "padding",
-        "SAME or VALID for each layer (default: VALID for the first, SAME for the others)",
+        "of ds_cnn: SAME or VALID for each layer (default: SAME, but in floor_shift form VALID for "
+        "the first)",
         type=str.upper,
         nargs="+",
         metavar="P",
     )
     add(
         "shifts",
-        "bits shifted off after the first convolution, then after the depthwise and the pointwise "
-        "one of each separable layer (default: the checkpoint's, if one is given; for two layers "
-        "3 4 8; else the smallest with which 99.9 %% of the values behind each ReLU fit 7 bits, "
-        "and 4 bits in front of fc1, on training examples and the initial weights)",
+        "bits shifted off in floor-shift form; ds_cnn: after the first convolution, then after the "
+        "depthwise and the pointwise one of each separable layer, dnn: after each hidden layer, "
+        "cnn: after each convolution and the dense layer (default: the checkpoint's, if one is "
+        "given; for a ds_cnn of two layers 3 4 8; else the smallest with which 99.9 %% of the "
+        "values behind each ReLU fit 7 bits, and 4 bits behind the last, on training examples and "
+        "the initial weights)",
         type=int,
         nargs="+",
         metavar="N",

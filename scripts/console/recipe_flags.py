@@ -8,13 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from golden.network import FeatureSettings, IntegerNetwork
+from quant_models.architectures.architecture import Architecture
+from quant_models.architectures.ds_cnn import DsCnn
+from quant_models.architectures.registry import architecture_of
 from quant_models.augment import AugmentationSettings
 from quant_models.checkpoint import load_checkpoint
 from quant_models.data_settings import DataSettings
-from quant_models.model_size import DEFAULT_MODEL_SIZE_INFO, DEFAULT_SHIFTS, Layer, ModelSize
+from quant_models.model_size import (
+    FLOAT,
+    FLOOR_SHIFT,
+    ModelSize,
+    grid_of,
+    known_shifts,
+    require_floor_shift,
+)
 from quant_models.training_settings import TrainingSettings
 from scripts.console.command_line import comma_separated
 from scripts.console.flags import add_data_flags, add_model_flags, integers, numbers, word_weights
+
+DEFAULT_ARCHITECTURE = "ds_cnn"
 
 
 def add_recipe_flags(parser: argparse.ArgumentParser) -> None:
@@ -22,8 +34,6 @@ def add_recipe_flags(parser: argparse.ArgumentParser) -> None:
     add_data_flags(parser)
     add_model_flags(
         parser,
-        model_architecture="ds_cnn",
-        model_size_info=DEFAULT_MODEL_SIZE_INFO,
         wanted_words=DataSettings().wanted_words,
         sample_rate=FeatureSettings.sample_rate_hz,
         clip_duration_ms=FeatureSettings.clip_ms,
@@ -80,11 +90,34 @@ def teachers_of(
     return networks
 
 
-def known_size(flags: argparse.Namespace, layers: tuple[Layer, ...]) -> ModelSize | None:
+def network_of(flags: argparse.Namespace) -> tuple[Architecture, str]:
+    """Return architecture and form that the flags ask for.
+
+    Raises ValueError or TypeError for sizes that do not describe the architecture or do not fit the
+    fingerprints, for a form that it has not, and for flags of another architecture or form.
+    """
+    name = flags.model_architecture or DEFAULT_ARCHITECTURE
+    architecture = architecture_of(name, flags.model_size_info, flags.padding)
+    form = flags.form or (FLOOR_SHIFT if architecture.NO_FLOOR_SHIFT is None else FLOAT)
+    if form == FLOOR_SHIFT:
+        require_floor_shift(architecture)
+    elif flags.shifts is not None:
+        raise ValueError(f"shifts: expected with the floor-shift form, got them with {form}")
+    elif isinstance(architecture, DsCnn) and flags.padding is None:
+        same = ["SAME"] * len(architecture.layers)  # as published
+        architecture = DsCnn.parse(architecture.info, same)
+    architecture.require_fit(grid_of(feature_settings(flags)))
+    return architecture, form
+
+
+def known_size(
+    flags: argparse.Namespace, architecture: Architecture, form: str
+) -> ModelSize | None:
     """Return the size, or None if its shifts are to be chosen from observed ranges."""
-    if flags.shifts is not None:
-        return ModelSize(layers, tuple(flags.shifts))
-    return ModelSize(layers, DEFAULT_SHIFTS) if len(layers) == 2 else None
+    if form == FLOAT:
+        return ModelSize(architecture, None)
+    shifts = known_shifts(architecture, flags.shifts)
+    return None if shifts is None else ModelSize(architecture, shifts)
 
 
 def _add_training_flags(group: argparse._ArgumentGroup) -> None:

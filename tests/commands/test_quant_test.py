@@ -23,10 +23,9 @@ from golden.exports.export import check_export
 from golden.network import IntegerNetwork
 from quant_models.checkpoint import Checkpoint, load_checkpoint
 from quant_models.evaluation import Result, Verifier
-from quant_models.model_size import ModelSize
 from scripts.console import progress
 from scripts.console.command_line import run_command
-from tests.checkpoints import random_checkpoint, random_parameters
+from tests.checkpoints import GRID, ds_cnn_size, random_checkpoint, random_parameters
 from tests.commands.conftest import Trained, run_script
 from tests.speech_folder import RATE_HZ, spoken_word, write_wav
 
@@ -271,10 +270,10 @@ def test_a_refusal_is_the_only_line_on_stderr(tmp_path: Path) -> None:
 def test_a_clip_whose_sums_leave_float32_is_refused(
     refused: Callable[..., str], tmp_path: Path
 ) -> None:
-    size = ModelSize.parse((2, 48, 4, 4, 2, 2, 16, 3, 3, 1, 1))
+    size = ds_cnn_size((2, 48, 4, 4, 2, 2, 16, 3, 3, 1, 1))
     parameters = {
         name: np.full(shape, 31 / 32, np.float32)
-        for name, shape in size.parameter_shapes(4).items()
+        for name, shape in size.parameter_shapes(GRID, 4).items()
     }
     path = random_checkpoint(size=size, parameters=parameters).save(tmp_path)
     found = refused(quant_test.main, "--checkpoint", path)
@@ -288,7 +287,7 @@ def test_a_clip_whose_sums_leave_float32_is_refused(
 def test_a_deep_network_is_exported_and_its_exactness_checked_clip_by_clip(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    size = ModelSize.parse((4, 8, 10, 4, 2, 2, *3 * (8, 3, 3, 1, 1)), 7 * [4])
+    size = ds_cnn_size((4, 8, 10, 4, 2, 2, *3 * (8, 3, 3, 1, 1)), 7 * [4])
     checkpoint = random_checkpoint(size=size, parameters=random_parameters(1, size, 4))
     assert magnitude_bound(checkpoint.network()) >= 2**24
     run_in(

@@ -21,8 +21,9 @@ import soundfile
 import train
 from golden.network import FeatureSettings
 from quant_models import data_settings, dataset, features
+from quant_models.architectures.ds_cnn import DsCnn
 from quant_models.checkpoint import Checkpoint, load_checkpoint
-from quant_models.model_size import DEFAULT_SHIFTS
+from quant_models.model_size import DEFAULT_SHIFTS, FLOOR_SHIFT
 from quant_models.shift_rule import ACTIVATION_BITS, LAST_BITS, QUANTILE
 from quant_models.training_settings import TrainingSettings
 from scripts.console import recipe_flags
@@ -89,7 +90,7 @@ def test_a_run_leaves_curves_and_one_checkpoint(trained: Trained) -> None:
 
 def test_a_checkpoint_carries_what_is_needed_to_use_it(trained: Trained) -> None:
     best = load_checkpoint(trained.checkpoint)
-    assert best.size.info == (2, 48, 4, 4, 2, 2, 16, 3, 3, 1, 1)
+    assert best.size.architecture.info == (2, 48, 4, 4, 2, 2, 16, 3, 3, 1, 1)
     assert best.size.shifts == (3, 4, 8)
     assert best.labels == ("_silence_", "_unknown_", "yes", "no")
     assert best.features == FeatureSettings()
@@ -177,8 +178,8 @@ def test_a_deeper_network_trains_with_shifts_from_observed_ranges(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     checkpoint = train_in(tmp_path / "a", monkeypatch, trained, *DEEP_FLAGS.split())
-    assert checkpoint.size.info == (3, 6, 4, 4, 2, 2, 8, 3, 3, 1, 1, 8, 3, 3, 1, 1)
-    assert checkpoint.size.padding == ("VALID", "SAME", "VALID")
+    assert checkpoint.size.architecture.info == (3, 6, 4, 4, 2, 2, 8, 3, 3, 1, 1, 8, 3, 3, 1, 1)
+    assert checkpoint.size.architecture.padding == ("VALID", "SAME", "VALID")
     names = [node.name for node in checkpoint.network().nodes]
     assert names[-5:] == ["dw_conv_2_relu", "max_pool", "pw_conv_2", "pw_conv_2_relu", "fc1"]
     shifts = " ".join(map(str, checkpoint.size.shifts))
@@ -209,7 +210,7 @@ def test_the_command_line_of_the_original_parses_as_it_stands(
     assert settings.learning_rates == (0.00001, 0.00005, 0.0006, 0.0003, 0.0001)
     assert settings.steps == (1_000, 1_000, 12_000, 10_000, 1_000)
     assert tuple(flags.model_size_info) == (2, 48, 4, 4, 2, 2, 16, 3, 3, 1, 1)
-    assert flags.model_architecture == "ds_cnn"
+    assert recipe_flags.network_of(flags) == (DsCnn.parse(flags.model_size_info), FLOOR_SHIFT)
 
 
 def test_every_flag_of_the_original_reaches_its_setting(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,9 +250,12 @@ def test_help_shows_defaults_and_the_example(
         assert flag in text
     words = " ".join(text.split())
     assert "--batch_size BATCH_SIZE examples a step (default: 100)" in words
-    assert f"for two layers {' '.join(map(str, DEFAULT_SHIFTS))}; else the smallest" in words
+    assert (
+        f"for a ds_cnn of two layers {' '.join(map(str, DEFAULT_SHIFTS))}; else the smallest"
+        in words
+    )
     assert f"{QUANTILE:.1%}".replace("%", " %") + " of the values behind each ReLU" in words
-    assert f"fit {ACTIVATION_BITS} bits, and {LAST_BITS} bits in front of fc1" in words
+    assert f"fit {ACTIVATION_BITS} bits, and {LAST_BITS} bits behind the last" in words
     assert f"example: {train.EXAMPLE}" in words
 
 
@@ -291,11 +295,11 @@ def test_the_example_of_the_help_parses(monkeypatch: pytest.MonkeyPatch) -> None
          "got 4 x 4"),
         ("--dct_coefficient_count 50", r"features.coefficients: expected at most .*, got 50"),
         ("--window_size_ms 2000", r"features.window_ms: expected at most .*, got 2000.0"),
-        ("--model_architecture cnn", r"argument --model_architecture: .*'cnn' .*"),
-        ("--shifts 1 2 40", r"shifts: expected 3 in 0\.\.31 for 2 layers, got 1 2 40"),
-        ("--shifts 3 4", r"shifts: expected 3 in 0\.\.31 for 2 layers, got 3 4"),
+        ("--model_architecture tcn", r"argument --model_architecture: .*'tcn' .*"),
+        ("--shifts 1 2 40", r"shifts: expected 3 in 0\.\.31, one for each ReLU, got 1 2 40"),
+        ("--shifts 3 4", r"shifts: expected 3 in 0\.\.31, one for each ReLU, got 3 4"),
         ("--model_size_info 3 4 4 4 2 2 4 3 3 1 1 4 3 3 1 1 --shifts 3 4 8",
-         r"shifts: expected 5 in 0\.\.31 for 3 layers, got 3 4 8"),
+         r"shifts: expected 5 in 0\.\.31, one for each ReLU, got 3 4 8"),
         ("--padding valid", "padding: expected SAME or VALID for each of 2 layers, got VALID"),
         ("--padding valid full",
          "padding: expected SAME or VALID for each of 2 layers, got VALID FULL"),

@@ -12,11 +12,11 @@ import pytest
 
 from golden import archive
 from golden.network import FeatureSettings, IntegerNetwork
+from quant_models.architectures.ds_cnn import FC1
 from quant_models.augment import AugmentationSettings
 from quant_models.checkpoint import KIND, load_checkpoint
 from quant_models.data_settings import DataSettings
-from quant_models.model_size import FC1, ModelSize
-from tests.checkpoints import SMALL, random_checkpoint, random_parameters
+from tests.checkpoints import SMALL, ds_cnn_size, random_checkpoint, random_parameters
 from tests.networks import random_fingerprints
 from tests.repository import REPOSITORY
 
@@ -44,7 +44,7 @@ def rewritten(folder: Path, edit: Any) -> Path:
 
 def test_save_then_load_is_the_identity(tmp_path: Path) -> None:
     saved = random_checkpoint(
-        size=ModelSize.parse(SMALL, (1, 2, 3)),
+        size=ds_cnn_size(SMALL, (1, 2, 3)),
         labels=("_silence_", "_unknown_", "up", "down"),
         features=FeatureSettings(window_ms=41.5),
         data=DataSettings(
@@ -114,7 +114,7 @@ def test_the_network_does_not_depend_on_what_else_a_checkpoint_carries() -> None
 def test_any_size_is_saved_and_loaded(
     tmp_path: Path, info: tuple[int, ...], padding: tuple[str, ...] | None
 ) -> None:
-    size = ModelSize.parse(info, range(2, 2 * info[0] + 1), padding)
+    size = ds_cnn_size(info, range(2, 2 * info[0] + 1), padding)
     saved = random_checkpoint(size=size, parameters=random_parameters(0, size, 4))
     loaded = load_checkpoint(saved.save(tmp_path))
     assert loaded.size == size
@@ -123,7 +123,7 @@ def test_any_size_is_saved_and_loaded(
 
 def test_only_unusual_padding_is_written_so_that_old_checkpoints_keep_their_bytes() -> None:
     assert "padding" not in random_checkpoint()._description()
-    unusual = random_checkpoint(size=ModelSize.parse(SMALL, padding=("same", "same")))
+    unusual = random_checkpoint(size=ds_cnn_size(SMALL, padding=("same", "same")))
     assert unusual._description()["padding"] == ["SAME", "SAME"]
 
 
@@ -219,9 +219,10 @@ def test_a_pickle_is_refused_and_never_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"size": ModelSize.parse((2, 4, *SMALL[2:]))},
+        ({"size": ds_cnn_size((2, 4, *SMALL[2:]))},
          r"DS-CNN/conv_1/weights: expected shape \(4, 4, 1, 4\), got \(4, 4, 1, 3\)"),
-        ({"features": FeatureSettings(coefficients=3)}, "conv_1: expected a window within"),
+        ({"features": FeatureSettings(coefficients=3)}, 
+         "model_size_info: expected the kernel of layer 1 within the fingerprint of 30 x 3"),
         ({"labels": ("_silence_", "_unknown_", "yes")},
          "labels: expected _silence_ _unknown_ yes no as its wanted words say, "
          "got _silence_ _unknown_ yes"),
@@ -300,7 +301,7 @@ def test_a_failed_save_leaves_the_old_file_whole(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full_disk)
-    other = random_checkpoint(parameters=random_parameters(9, ModelSize.parse(SMALL), 4))
+    other = random_checkpoint(parameters=random_parameters(9, ds_cnn_size(SMALL), 4))
     with pytest.raises(OSError, match="No space left on device"):
         other.save(tmp_path)
     assert path.read_bytes() == old

@@ -7,11 +7,11 @@ import pytest
 
 from golden import reference
 from golden.comparison import Comparison, Mismatch
+from quant_models.architectures.ds_cnn import CONV_1, FC1_BIASES, DsCnn
 from quant_models.evaluation import Result, Verifier, confusion_matrix
 from quant_models.exactness import check_sums
 from quant_models.feature_cache import Examples
-from quant_models.model_size import CONV_1, DEFAULT_MODEL_SIZE_INFO, FC1_BIASES, ModelSize
-from tests.checkpoints import random_checkpoint, random_parameters
+from tests.checkpoints import ds_cnn_size, random_checkpoint, random_parameters
 from tests.networks import random_fingerprints
 
 VALUES_A_CLIP = {  # of the default sizes
@@ -46,7 +46,7 @@ def test_accuracy_is_the_share_of_the_diagonal() -> None:
 
 
 def test_every_value_of_every_layer_is_compared() -> None:
-    size = ModelSize.parse(DEFAULT_MODEL_SIZE_INFO)
+    size = ds_cnn_size(DsCnn.DEFAULT_INFO)
     checkpoint = random_checkpoint(size=size, parameters=random_parameters(0, size, 4))
     verifier = Verifier(checkpoint)
     fingerprints = random_fingerprints(0, 3)
@@ -66,7 +66,7 @@ def test_every_clip_is_checked_for_exact_sums_and_the_largest_is_kept() -> None:
 
 
 def test_a_clip_whose_sums_leave_float32_is_refused_unless_a_bound_is_known() -> None:
-    size = ModelSize.parse((1, 1, 1, 1, 1, 1), (0,))
+    size = ds_cnn_size((1, 1, 1, 1, 1, 1), (0,))
     parameters = dict(random_parameters(0, size, 4))
     parameters[CONV_1] = np.full((1, 1, 1, 1), -1, np.float32)  # -32
     parameters[FC1_BIASES] = np.full(4, 2**24 / 32, np.float32)

@@ -18,8 +18,7 @@ from golden.nodes import GlobalSumPool
 from quant_models.exactness import FLOAT32_EXACT
 from quant_models.freezing import FINGERPRINT, LOGITS, freeze
 from quant_models.latent_parameters import integer_network
-from quant_models.model_size import ModelSize
-from tests.checkpoints import random_parameters
+from tests.checkpoints import ds_cnn_size, random_parameters
 from tests.networks import random_fingerprints, random_network
 
 LABELS = ("_silence_", "_unknown_", "yes", "no")
@@ -28,7 +27,7 @@ LABELS = ("_silence_", "_unknown_", "yes", "no")
 def deep_network(seed: int, shift: int = 5) -> IntegerNetwork:
     """Three layers; the last map is one coefficient wide."""
     info = (3, 6, 4, 4, 2, 2, 5, 3, 3, 2, 2, 7, 3, 3, 2, 2)
-    size = ModelSize.parse(info, (shift,) * 5)
+    size = ds_cnn_size(info, (shift,) * 5)
     return integer_network(size, random_parameters(seed, size, 4), LABELS, FeatureSettings())
 
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from golden import reference
 from golden.network import FeatureSettings, IntegerNetwork
 from golden.nodes import ShiftRelu
+from quant_models.architectures.ds_cnn import DsCnn
 from quant_models.checkpoint import load_checkpoint
-from quant_models.ds_cnn import DsCnn
+from quant_models.floor_shift_model import FloorShiftModel
 from quant_models.latent_parameters import integer_network
-from quant_models.model_size import DEFAULT_MODEL_SIZE_INFO, ModelSize, parse_layers
 from quant_models.shift_rule import (
     ACTIVATION_BITS,
     FINGERPRINTS,
@@ -25,7 +25,7 @@ from quant_models.shift_rule import (
     observed_shifts,
     smallest_shift,
 )
-from tests.checkpoints import SMALL
+from tests.checkpoints import GRID, SMALL, ds_cnn_size
 from tests.networks import LABELS, networks, random_fingerprints
 from tests.repository import REPOSITORY
 
@@ -90,15 +90,15 @@ def test_the_shifts_of_the_network_itself_do_not_matter() -> None:
     fingerprints = random_fingerprints(0, 8)
     found = set()
     for shifts in ((0, 0, 0), (3, 4, 8), (31, 31, 31)):
-        size = ModelSize.parse(SMALL, shifts)
-        parameters = DsCnn(size, 4, 3).latent_parameters()
+        size = ds_cnn_size(SMALL, shifts)
+        parameters = FloorShiftModel(size, GRID, 4, 3).latent_parameters()
         network = integer_network(size, parameters, LABELS, FEATURES)
         found.add(observed_shifts(network, fingerprints))
     assert len(found) == 1
 
 
 def test_shifts_follow_the_seed_and_the_first_fingerprints_alone() -> None:
-    layers = parse_layers((4, *SMALL[1:], 6, 3, 3, 1, 1, 4, 3, 3, 1, 1))
+    layers = DsCnn.parse((4, *SMALL[1:], 6, 3, 3, 1, 1, 4, 3, 3, 1, 1))
     inputs = random_fingerprints(0, FINGERPRINTS + 50)
     first = choose_shifts(layers, LABELS, FEATURES, 1, inputs)
     assert first == choose_shifts(layers, LABELS, FEATURES, 1, inputs)
@@ -112,7 +112,7 @@ def test_speech_gives_the_default_network_about_the_shifts_that_were_found_by_ha
     """The real clips that the shipped checkpoint carries, and seven seeds."""
     (path,) = (REPOSITORY / "weights").glob("*/ds_cnn_*.npz")
     cases = load_checkpoint(path).cases
-    layers = parse_layers(DEFAULT_MODEL_SIZE_INFO)
+    layers = DsCnn.parse(DsCnn.DEFAULT_INFO)
     found = [choose_shifts(layers, LABELS, FEATURES, seed, cases) for seed in range(7)]
     assert found.count((3, 4, 8)) >= 3, found
     for shifts in found:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -17,10 +18,9 @@ from hypothesis import strategies as st
 from golden import reference
 from golden.network import FeatureSettings
 from quant_models.distillation import soft_targets
-from quant_models.ds_cnn import DsCnn
 from quant_models.feature_cache import Examples
+from quant_models.floor_shift_model import FloorShiftModel
 from quant_models.latent_parameters import Parameters, integer_network
-from quant_models.model_size import ModelSize
 from quant_models.training import (
     Trainer,
     _batches,
@@ -31,10 +31,10 @@ from quant_models.training import (
 )
 from quant_models.training_run import TrainingState
 from quant_models.training_settings import TrainingSettings
-from tests.checkpoints import SMALL, random_parameters
+from tests.checkpoints import GRID, SMALL, ds_cnn_size, random_parameters
 from tests.networks import LABELS, random_fingerprints
 
-SIZE = ModelSize.parse(SMALL, (3, 4, 4))
+SIZE = ds_cnn_size(SMALL, (3, 4, 4))
 SHORT = TrainingSettings(
     learning_rates=(0.004, 0.001),
     steps=(30, 20),
@@ -135,7 +135,9 @@ def test_training_starts_from_the_given_parameters() -> None:
     for name, array in start.items():
         assert np.abs(state.parameters[name] - array).max() < 1e-6
     network = integer_network(SIZE, start, LABELS, FeatureSettings())
-    assert state.evaluation.validation_accuracy == accuracy(network, VALIDATION)
+    assert state.evaluation.validation_accuracy == accuracy(
+        partial(predictions, network), VALIDATION
+    )
 
 
 @pytest.mark.usefixtures("eager")
@@ -145,13 +147,13 @@ def test_training_starts_from_the_weights_of_the_seed(seed: int) -> None:
         SHORT, learning_rates=(1e-12,), steps=(1,), averaging=0.0, seed=seed
     )
     (state,) = run(settings)
-    for name, array in DsCnn(SIZE, 4, seed).latent_parameters().items():
+    for name, array in FloorShiftModel(SIZE, GRID, 4, seed).latent_parameters().items():
         assert np.abs(state.parameters[name] - array).max() < 1e-6
 
 
 @pytest.mark.usefixtures("eager")
 def test_a_start_of_another_shape_is_refused() -> None:
-    start = random_parameters(0, ModelSize.parse((2, 4, *SMALL[2:])), 4)
+    start = random_parameters(0, ds_cnn_size((2, 4, *SMALL[2:])), 4)
     with pytest.raises(ValueError, match=r"^DS-CNN/conv_1/weights: expected shape"):
         run(start=start)
 
@@ -189,7 +191,7 @@ def test_a_loss_that_is_not_finite_is_refused() -> None:
 
 @pytest.mark.usefixtures("eager")
 def test_averages_are_those_of_the_formula() -> None:
-    model = DsCnn(SIZE, 4, seed=3)
+    model = FloorShiftModel(SIZE, GRID, 4, seed=3)
     trainer = Trainer(model, averaging=0.75)
     assert same(trainer.averaged_parameters(), model.latent_parameters())
     history = []
@@ -211,7 +213,7 @@ def test_averages_are_those_of_the_formula() -> None:
 
 @pytest.mark.usefixtures("eager")
 def test_without_averaging_the_weights_themselves_are_kept() -> None:
-    model = DsCnn(SIZE, 4)
+    model = FloorShiftModel(SIZE, GRID, 4)
     trainer = Trainer(model)
     trainer.run(TRAINING.fingerprints[None, :8], TRAINING.label_indices[None, :8], 0.01)
     assert same(trainer.averaged_parameters(), model.latent_parameters())
@@ -241,7 +243,7 @@ def test_the_loss_is_the_cross_entropy_with_smoothed_labels_and_with_teachers(
     expected = -(1 - distillation) * (targets * log_softmax(logits[0])).sum(1).mean()
     learned = -(taught * log_softmax(logits[0] / temperature)).sum(1).mean()
     expected += distillation * temperature**2 * learned
-    model = DsCnn(SIZE, 4)
+    model = FloorShiftModel(SIZE, GRID, 4)
     model.assign_parameters(parameters)
     trainer = Trainer(model, 0.0, smoothing, distillation, temperature)
     batch = first[None], TRAINING.label_indices[None, :8]
@@ -262,7 +264,7 @@ def test_a_network_learns_what_its_teachers_say_and_not_the_labels() -> None:
 
 @pytest.mark.usefixtures("eager")
 def test_a_first_step_of_adam_moves_weights_by_the_learning_rate() -> None:
-    model = DsCnn(SIZE, 4, seed=2)
+    model = FloorShiftModel(SIZE, GRID, 4, seed=2)
     before = model.latent_parameters()
     trainer = Trainer(model)
     trainer.run(TRAINING.fingerprints[None, :8], TRAINING.label_indices[None, :8], 0.002)

@@ -14,7 +14,6 @@ from quant_models.checkpoint import load_checkpoint
 from quant_models.data_settings import DataSettings
 from quant_models.dataset import SpeechData
 from quant_models.feature_cache import Examples, FeatureCache
-from quant_models.model_size import ModelSize
 from quant_models.training_run import (
     CASES,
     Evaluation,
@@ -23,11 +22,11 @@ from quant_models.training_run import (
     choose_cases,
     taking_turns,
 )
-from tests.checkpoints import SMALL, random_parameters
+from tests.checkpoints import SMALL, ds_cnn_size, random_parameters
 from tests.networks import random_fingerprints
 from tests.speech_folder import make_speech_folder
 
-SIZE = ModelSize.parse(SMALL)
+SIZE = ds_cnn_size(SMALL)
 
 
 def new_run(folder: Path) -> TrainingRun:

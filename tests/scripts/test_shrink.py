@@ -38,7 +38,10 @@ def test_a_dead_filter_is_removed_and_no_logit_changes(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     (written,) = (tmp_path / "small").glob("*-shrunk.npz")
     smaller = load_checkpoint(written)
-    assert smaller.size.layers[0].features == checkpoint.size.layers[0].features - 1
+    assert (
+        smaller.size.architecture.layers[0].features
+        == checkpoint.size.architecture.layers[0].features - 1
+    )
     assert "conv_1: without channels 1" in smaller.training["shrinking"]
     assert smaller.training["shrunk_from"] == checkpoint.network().digest
     expected = reference.run(checkpoint.network(), checkpoint.cases).logits

@@ -18,12 +18,11 @@ from golden.comparison import Mismatch
 from golden.exports.ties import find_ties
 from quant_models.checkpoint import Checkpoint
 from quant_models.evaluation import Verifier
-from quant_models.model_size import ModelSize
 from scripts import verify
 from scripts.console.command_line import run_command
 from scripts.simulation.accelerator_simulation import AcceleratorSimulator
 from scripts.synthesis import yosys
-from tests.checkpoints import random_checkpoint, random_parameters
+from tests.checkpoints import ds_cnn_size, random_checkpoint, random_parameters
 from tests.planted_faults import plant
 from tests.repository import REPOSITORY
 from tests.witnessed import witnessed_ranges
@@ -195,7 +194,7 @@ def test_export_of_another_network_beside_the_checkpoint_is_refused(tmp_path: Pa
 
 def deep_checkpoint() -> Checkpoint:
     """A small checkpoint of three layers, which the RTL does not run."""
-    size = ModelSize.parse((3, 3, 4, 4, 2, 2, 4, 3, 3, 1, 1, 5, 3, 3, 1, 1), (3, 3, 4, 4, 5))
+    size = ds_cnn_size((3, 3, 4, 4, 2, 2, 4, 3, 3, 1, 1, 5, 3, 3, 1, 1), (3, 3, 4, 4, 5))
     return random_checkpoint(size=size, parameters=random_parameters(0, size, 4), cases=3)
 
 

@@ -21,45 +21,42 @@ from golden.comparison import compare
 from golden.network import INPUT_NAME, FeatureSettings, IntegerNetwork
 from golden.nodes import FullyConnected, ShiftRelu
 from golden.windows import Windows
-from quant_models.ds_cnn import DsCnn
+from quant_models.architectures.ds_cnn import CONV_1, FC1, FC1_BIASES, DsCnn
 from quant_models.exactness import FLOAT32_EXACT, check_sums
+from quant_models.floor_shift_model import FloorShiftModel
 from quant_models.latent_parameters import Parameters, integer_network, model_of
-from quant_models.model_size import (
-    CONV_1,
-    DEFAULT_MODEL_SIZE_INFO,
-    FC1,
-    FC1_BIASES,
-    ModelSize,
-)
+from quant_models.model_size import ModelSize
 from scripts.simulation.c_inference import run_c
-from tests.checkpoints import SMALL, random_checkpoint, random_parameters
+from tests.checkpoints import GRID, SMALL, ds_cnn_size, random_checkpoint, random_parameters
 from tests.networks import LABELS, features_for, label_names, random_fingerprints
 from tests.repository import REPOSITORY
 
-DEFAULT = ModelSize.parse(DEFAULT_MODEL_SIZE_INFO)
-DEEP = ModelSize.parse((5, 64, 10, 4, 2, 2, *4 * (64, 3, 3, 1, 1)), (5, 6, 7, 6, 7, 6, 7, 6, 7))
+DEFAULT = ds_cnn_size(DsCnn.DEFAULT_INFO)
+DEEP = ds_cnn_size((5, 64, 10, 4, 2, 2, *4 * (64, 3, 3, 1, 1)), (5, 6, 7, 6, 7, 6, 7, 6, 7))
 
 
 # ---- parameters
 
 
 def test_the_model_trains_exactly_these_parameters() -> None:
-    model = DsCnn(DEFAULT, 4)
+    model = FloorShiftModel(DEFAULT, GRID, 4)
     shapes = {name: array.shape for name, array in model.latent_parameters().items()}
-    assert shapes == DEFAULT.parameter_shapes(4)
+    assert shapes == DEFAULT.parameter_shapes(GRID, 4)
     assert len(model.trainable_variables) == 5
     assert sum(np.prod(shape) for name, shape in shapes.items() if name != FC1_BIASES) == 2_032
 
 
 def test_initial_weights_follow_the_seed() -> None:
-    first, again, other = (DsCnn(DEFAULT, 4, seed).latent_parameters() for seed in (1, 1, 2))
+    first, again, other = (
+        FloorShiftModel(DEFAULT, GRID, 4, seed).latent_parameters() for seed in (1, 1, 2)
+    )
     assert all(np.array_equal(first[name], again[name]) for name in first)
     assert not np.array_equal(first[CONV_1], other[CONV_1])
 
 
 def test_assigned_parameters_are_given_back() -> None:
     parameters = random_parameters(5, DEFAULT, 4)
-    model = DsCnn(DEFAULT, 4)
+    model = FloorShiftModel(DEFAULT, GRID, 4)
     model.assign_parameters(parameters)
     found = model.latent_parameters()
     assert list(found) == list(parameters)
@@ -67,7 +64,7 @@ def test_assigned_parameters_are_given_back() -> None:
 
 
 def test_parameters_that_are_missing_or_misshapen_are_refused() -> None:
-    model, parameters = DsCnn(DEFAULT, 4), dict(random_parameters(0, DEFAULT, 4))
+    model, parameters = FloorShiftModel(DEFAULT, GRID, 4), dict(random_parameters(0, DEFAULT, 4))
     del parameters[FC1]
     for refuse in (
         lambda: model.assign_parameters(parameters),
@@ -88,7 +85,7 @@ def test_parameters_that_are_missing_or_misshapen_are_refused() -> None:
 
 
 def test_latent_weights_are_rounded_ties_to_even_and_clipped() -> None:
-    size = ModelSize.parse((2, 1, 2, 4, 2, 2, 1, 3, 3, 1, 1))
+    size = ds_cnn_size((2, 1, 2, 4, 2, 2, 1, 3, 3, 1, 1))
     parameters = dict(random_parameters(0, size, 4))
     halves = [-65, -64, -63, -5, -1, 1, 3, 63]  # of an integer: -32.5, -32, -31.5, ...
     parameters[CONV_1] = (np.array(halves).reshape(2, 4, 1, 1) / 64).astype(np.float32)
@@ -125,7 +122,7 @@ def test_every_integer_of_a_network_is_its_latent_weight_as_a_fraction() -> None
             assert found == expected(last[output, label])
 
 
-@pytest.mark.parametrize("name", list(DEFAULT.parameter_shapes(4)))
+@pytest.mark.parametrize("name", list(DEFAULT.parameter_shapes(GRID, 4)))
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_a_weight_that_is_not_finite_is_refused_by_name(name: str, value: float) -> None:
     parameters = dict(random_parameters(0, DEFAULT, 4))
@@ -145,7 +142,7 @@ def assert_layers_agree(
     fingerprints: npt.NDArray[np.int8],
 ) -> None:
     """Every layer of the Keras forward pass is that of the reference."""
-    model = DsCnn(size, len(network.labels))
+    model = FloorShiftModel(size, GRID, len(network.labels))
     model.assign_parameters(parameters)
     found = model.layer_values(fingerprints, inspect=True)
     expected = reference.run(network, fingerprints)
@@ -166,11 +163,11 @@ def test_the_default_network_computes_what_the_reference_computes(extremes: bool
 
 @pytest.mark.parametrize("value", [-32, 31])
 def test_all_extreme_fingerprints_and_weights_agree(value: int) -> None:
-    size = ModelSize.parse(DEFAULT_MODEL_SIZE_INFO, (5, 6, 8))
+    size = ds_cnn_size(DsCnn.DEFAULT_INFO, (5, 6, 8))
     for latent in (-2.0, 2.0):
         parameters = {
             name: np.full(shape, latent, np.float32)
-            for name, shape in size.parameter_shapes(4).items()
+            for name, shape in size.parameter_shapes(GRID, 4).items()
         }
         network = integer_network(size, parameters, LABELS, FeatureSettings())
         assert magnitude_bound(network) < FLOAT32_EXACT
@@ -211,7 +208,7 @@ def sizes(draw: st.DrawFn) -> ModelSize:
         paddings.append(padding)
         grid = Windows(kernel, stride, padding).grid(grid)
     shifts = [draw(st.integers(2, 9)) for _ in range(2 * layers - 1)]
-    return ModelSize.parse([layers, *info], shifts, paddings)
+    return ds_cnn_size([layers, *info], shifts, paddings)
 
 
 @settings(max_examples=60)
@@ -249,7 +246,7 @@ def test_a_map_one_coefficient_wide_agrees(
     """TensorFlow 2.21 by itself gets strides 1 and above 1 wrong on a CPU, in batches."""
     kernel = (2, 4 if width == 4 and padding == "SAME" else min(width, 3))
     info = (2, 3, *kernel, *stride, 4, 1, 1, 1, 1)
-    size = ModelSize.parse(info, (2, 2, 2), (padding, "SAME"))
+    size = ds_cnn_size(info, (2, 2, 2), (padding, "SAME"))
     parameters = random_parameters(0, size, 4)
     network = integer_network(size, parameters, LABELS, features_for((6, width)))
     assert_layers_agree(size, parameters, network, random_fingerprints(0, 4, (6, width)))
@@ -258,7 +255,7 @@ def test_a_map_one_coefficient_wide_agrees(
 @pytest.mark.parametrize("stride", [(1, 2), (2, 1), (2, 2), (3, 4)])
 @pytest.mark.parametrize("width", [3, 4, 5, 8])
 def test_a_kernel_of_one_by_one_with_a_stride_agrees(width: int, stride: tuple[int, int]) -> None:
-    size = ModelSize.parse((1, 2, 1, 1, *stride), (2,))
+    size = ds_cnn_size((1, 2, 1, 1, *stride), (2,))
     parameters = random_parameters(0, size, 4)
     network = integer_network(size, parameters, LABELS, features_for((4, width)))
     assert_layers_agree(size, parameters, network, random_fingerprints(0, 4, (4, width)))
@@ -267,9 +264,9 @@ def test_a_kernel_of_one_by_one_with_a_stride_agrees(width: int, stride: tuple[i
 STRIDED_GRADIENT = """
 import scripts.console.quiet_tensorflow
 import numpy as np, tensorflow as tf
-from quant_models.ds_cnn import DsCnn
-from quant_models.model_size import ModelSize
-model = DsCnn(ModelSize.parse([1, 8, 1, 1, 1, 2], [3]), 4)
+from quant_models.floor_shift_model import FloorShiftModel
+from tests.checkpoints import GRID, ds_cnn_size
+model = FloorShiftModel(ds_cnn_size([1, 8, 1, 1, 1, 2], [3]), GRID, 4)
 for _ in range(40):
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(model(np.ones((99, 30, 10), np.float32)))
@@ -284,7 +281,7 @@ def test_a_kernel_of_one_element_with_a_stride_is_trained_in_odd_batches() -> No
 
 
 def test_inspection_adds_the_map_before_the_pool_and_changes_nothing_else() -> None:
-    model = DsCnn(DEFAULT, 4)
+    model = FloorShiftModel(DEFAULT, GRID, 4)
     model.assign_parameters(random_parameters(2, DEFAULT, 4))
     fingerprints = random_fingerprints(2, 5)
     plain, inspected = (model.layer_values(fingerprints, inspect) for inspect in (False, True))
@@ -295,14 +292,14 @@ def test_inspection_adds_the_map_before_the_pool_and_changes_nothing_else() -> N
 
 
 def test_the_float_twin_differs_in_the_quantisers_alone() -> None:
-    size = ModelSize.parse(SMALL, (0, 0, 0))
-    twins = [DsCnn(size, 4, quantised=quantised) for quantised in (True, False)]
+    size = ds_cnn_size(SMALL, (0, 0, 0))
+    twins = [FloorShiftModel(size, GRID, 4, quantised=quantised) for quantised in (True, False)]
     integers = np.random.default_rng(0).integers(-2, 3, 1_000)
     for model in twins:
         model.assign_parameters(
             {
                 name: np.resize(integers, shape).astype(np.float32) / 32
-                for name, shape in size.parameter_shapes(4).items()
+                for name, shape in size.parameter_shapes(GRID, 4).items()
             }
         )
     fingerprints = random_fingerprints(0, 3)

@@ -6,16 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golden.network import FeatureSettings
-from quant_models.model_size import (
-    DEFAULT_MODEL_SIZE_INFO,
-    DEFAULT_SHIFTS,
-    Layer,
-    ModelSize,
-    parse_layers,
-    require_fit,
-)
-from tests.checkpoints import SMALL
+from quant_models.architectures.architecture import CONVOLUTION, DEPTHWISE
+from quant_models.architectures.ds_cnn import DsCnn, Layer
+from quant_models.model_size import DEFAULT_SHIFTS, ModelSize
+from tests.checkpoints import GRID, SMALL, ds_cnn_size
 
 DEEP = (5, 64, 10, 4, 2, 2, *4 * (64, 3, 3, 1, 1))
 
@@ -24,29 +18,31 @@ DEEP = (5, 64, 10, 4, 2, 2, *4 * (64, 3, 3, 1, 1))
 
 
 def test_the_default_sizes_are_read() -> None:
-    assert ModelSize.parse([2, 48, 4, 4, 2, 2, 16, 3, 3, 1, 1], [3, 4, 8]) == ModelSize(
-        (Layer(48, (4, 4), (2, 2), "VALID"), Layer(16, (3, 3), (1, 1), "SAME")), (3, 4, 8)
+    assert ds_cnn_size([2, 48, 4, 4, 2, 2, 16, 3, 3, 1, 1], [3, 4, 8]) == ModelSize(
+        DsCnn((Layer(48, (4, 4), (2, 2), "VALID"), Layer(16, (3, 3), (1, 1), "SAME"))), (3, 4, 8)
     )
 
 
 def test_each_number_has_its_place() -> None:
-    size = ModelSize.parse([2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 11], [12, 13, 14], ["same", "VALID"])
-    assert size.layers == (
+    size = ds_cnn_size([2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 11], [12, 13, 14], ["same", "VALID"])
+    assert isinstance(size.architecture, DsCnn)
+    assert size.architecture.layers == (
         Layer(3, (4, 5), (6, 7), "SAME"),
         Layer(8, (9, 10), (11, 11), "VALID"),
     )
     assert size.shifts == (12, 13, 14)
-    assert size.padding == ("SAME", "VALID")
-    assert size.info == (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 11)
+    assert size.architecture.padding == ("SAME", "VALID")
+    assert size.architecture.info == (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 11)
 
 
 @given(st.lists(st.tuples(*4 * [st.integers(1, 99)]), min_size=1, max_size=9))
 def test_any_number_of_layers_is_read_and_given_back(rows: list[tuple[int, ...]]) -> None:
     info = (len(rows), *(number for row in rows for number in (*row, row[3])))
-    size = ModelSize.parse(info, (2 * len(rows) - 1) * [5])
-    assert size.info == info
-    assert size.padding == ("VALID", *(len(rows) - 1) * ("SAME",))
-    assert len(size.blocks) == len(size.shifts)
+    size = ds_cnn_size(info, (2 * len(rows) - 1) * [5])
+    assert isinstance(size.architecture, DsCnn)
+    assert size.architecture.info == info
+    assert size.architecture.padding == ("VALID", *(len(rows) - 1) * ("SAME",))
+    assert len(size.blocks(GRID, 2)) == len(size.shifts) + 1
 
 
 @pytest.mark.parametrize(
@@ -59,9 +55,9 @@ def test_any_number_of_layers_is_read_and_given_back(rows: list[tuple[int, ...]]
          "expected the number of layers and five numbers for each, got 3 3 4 4 2 2 5 3 3 1 1"),
         ((*SMALL, 1),
          "expected the number of layers and five numbers for each, got 2 3 4 4 2 2 5 3 3 1 1 1"),
-        ((-1, 3, 4, 4, 2, 2), "expected numbers above 0, got -1"),
-        ((2, 0, 4, 4, 2, 2, 5, 3, 3, 1, 1), "expected numbers above 0, got 0"),
-        ((2, 3, 4, 4, 2, -2, 5, 3, 3, 1, 1), "expected numbers above 0, got -2"),
+        ((-1, 3, 4, 4, 2, 2), "expected numbers above 0, got -1 in place 1"),
+        ((2, 0, 4, 4, 2, 2, 5, 3, 3, 1, 1), "expected numbers above 0, got 0 in place 2"),
+        ((2, 3, 4, 4, 2, -2, 5, 3, 3, 1, 1), "expected numbers above 0, got -2 in place 6"),
         ((2, 3, 4, 4, 2, 2, 5, 3, 3, 1, 2),
          "expected equal strides in layer 2, which is a separable one, got 1 and 2"),
         ((3, *SMALL[1:], 5, 3, 3, 2, 1),
@@ -70,37 +66,37 @@ def test_any_number_of_layers_is_read_and_given_back(rows: list[tuple[int, ...]]
 )  # fmt: skip
 def test_wrong_sizes_are_refused(info: tuple[int, ...], message: str) -> None:
     with pytest.raises(ValueError) as caught:
-        parse_layers(info)
+        DsCnn.parse(info)
     assert str(caught.value) == f"model_size_info: {message}"
 
 
 @pytest.mark.parametrize("shifts", [(), (3, 4), (3, 4, 8, 1), (3, -1, 8), (3, 4, 32)])
 def test_wrong_shifts_are_refused(shifts: tuple[int, ...]) -> None:
     with pytest.raises(ValueError) as caught:
-        ModelSize.parse(SMALL, shifts)
+        ds_cnn_size(SMALL, shifts)
     text = " ".join(map(str, shifts))
-    assert str(caught.value) == f"shifts: expected 3 in 0..31 for 2 layers, got {text}"
+    assert str(caught.value) == f"shifts: expected 3 in 0..31, one for each ReLU, got {text}"
 
 
-@pytest.mark.parametrize(("layers", "count"), [(1, "1 in 0..31 for 1 layer"), (5, "9 in 0..31")])
+@pytest.mark.parametrize(("layers", "count"), [(1, "1 in 0..31"), (5, "9 in 0..31")])
 def test_the_refusal_of_shifts_says_how_many_there_should_be(layers: int, count: str) -> None:
     with pytest.raises(ValueError, match=rf"^shifts: expected {count}.*, got 3 4 8$"):
-        ModelSize.parse((layers, *DEEP[1 : 1 + 5 * layers]), DEFAULT_SHIFTS)
+        ds_cnn_size((layers, *DEEP[1 : 1 + 5 * layers]), DEFAULT_SHIFTS)
 
 
 @pytest.mark.parametrize("padding", [(), ("same",), ("same", "valid", "same"), ("same", "none")])
 def test_wrong_padding_is_refused(padding: tuple[str, ...]) -> None:
     with pytest.raises(ValueError) as caught:
-        parse_layers(SMALL, padding)
+        DsCnn.parse(SMALL, padding)
     text = " ".join(padding)
     assert str(caught.value) == f"padding: expected SAME or VALID for each of 2 layers, got {text}"
 
 
 def test_sizes_and_shifts_of_another_kind_are_refused() -> None:
     with pytest.raises(TypeError, match=r"^model_size_info: expected integers, got 48\.0$"):
-        parse_layers([2, 48.0, *SMALL[2:]])  # type: ignore[list-item]
+        DsCnn.parse([2, 48.0, *SMALL[2:]])  # type: ignore[list-item]
     with pytest.raises(TypeError, match=r"^shifts: expected integers, got '4'$"):
-        ModelSize.parse(SMALL, [3, "4", 8])  # type: ignore[list-item]
+        ds_cnn_size(SMALL, [3, "4", 8])  # type: ignore[list-item]
 
 
 # ---- what fits
@@ -110,9 +106,9 @@ def test_sizes_and_shifts_of_another_kind_are_refused() -> None:
 def test_a_kernel_larger_than_the_fingerprint_is_refused(
     kernel: tuple[int, int], coefficients: int
 ) -> None:
-    layers = parse_layers((2, 3, *kernel, *SMALL[4:]))
+    layers = DsCnn.parse((2, 3, *kernel, *SMALL[4:]))
     with pytest.raises(ValueError) as caught:
-        require_fit(layers, FeatureSettings(coefficients=coefficients))
+        layers.require_fit((30, coefficients))
     assert str(caught.value) == (
         "model_size_info: expected the kernel of layer 1 within the fingerprint of "
         f"30 x {coefficients}, got {kernel[0]} x {kernel[1]}"
@@ -120,32 +116,34 @@ def test_a_kernel_larger_than_the_fingerprint_is_refused(
 
 
 def test_a_kernel_larger_than_the_map_of_a_later_layer_is_refused() -> None:
-    layers = parse_layers((3, *SMALL[1:], 4, 12, 2, 1, 1), ("valid", "valid", "valid"))
-    assert require_fit(layers, FeatureSettings()) is None
+    layers = DsCnn.parse((3, *SMALL[1:], 4, 12, 2, 1, 1), ("valid", "valid", "valid"))
+    assert layers.require_fit(GRID) is None
     message = (
         "^model_size_info: expected the kernel of layer 3 within its map of 12 x 2, got 5 x 3$"
     )
-    wide = parse_layers((3, *SMALL[1:], 4, 5, 3, 1, 1), ("valid", "valid", "valid"))
+    wide = DsCnn.parse((3, *SMALL[1:], 4, 5, 3, 1, 1), ("valid", "valid", "valid"))
     with pytest.raises(ValueError, match=message):
-        require_fit(wide, FeatureSettings())
+        wide.require_fit(GRID)
 
 
 def test_a_kernel_as_large_as_the_fingerprint_fits_and_with_padding_any() -> None:
-    require_fit(parse_layers((2, 3, 30, 10, *SMALL[4:])), FeatureSettings())
-    require_fit(parse_layers((2, 3, 31, 11, *SMALL[4:]), ("same", "same")), FeatureSettings())
+    DsCnn.parse((2, 3, 30, 10, *SMALL[4:])).require_fit(GRID)
+    DsCnn.parse((2, 3, 31, 11, *SMALL[4:]), ("same", "same")).require_fit(GRID)
 
 
 # ---- the chain
 
 
 def test_two_layers_have_the_names_that_they_always_had() -> None:
-    size = ModelSize.parse(DEFAULT_MODEL_SIZE_INFO)
-    assert [(block.name, block.relu, block.pooled) for block in size.blocks] == [
+    size = ds_cnn_size(DsCnn.DEFAULT_INFO)
+    *blocks, last = size.blocks(GRID, 4)
+    assert (last.name, last.shift) == ("fc1", None)
+    assert [(block.name, block.relu, block.pooled) for block in blocks] == [
         ("conv_1", "conv_1_relu", False),
         ("dw_conv", "dw_conv_relu", True),
         ("pw_conv", "pw_conv_relu", False),
     ]
-    assert size.parameter_shapes(4) == {
+    assert size.parameter_shapes(GRID, 4) == {
         "DS-CNN/conv_1/weights": (4, 4, 1, 48),
         "DS-CNN/conv_ds_1/dw_conv/depthwise_weights": (3, 3, 48, 1),
         "DS-CNN/conv_ds_1/pw_conv/weights": (1, 1, 48, 16),
@@ -155,10 +153,10 @@ def test_two_layers_have_the_names_that_they_always_had() -> None:
 
 
 def test_one_layer_is_a_convolution_that_is_pooled() -> None:
-    size = ModelSize.parse((1, 7, 4, 3, 2, 1), (3,))
-    (block,) = size.blocks
-    assert (block.name, block.depthwise, block.pooled) == ("conv_1", False, True)
-    assert size.parameter_shapes(4) == {
+    size = ds_cnn_size((1, 7, 4, 3, 2, 1), (3,))
+    block, _ = size.blocks(GRID, 4)
+    assert (block.name, block.kind, block.pooled) == ("conv_1", CONVOLUTION, True)
+    assert size.parameter_shapes(GRID, 4) == {
         "DS-CNN/conv_1/weights": (4, 3, 1, 7),
         "DS-CNN/fc1/weights": (7, 4),
         "DS-CNN/fc1/biases": (4,),
@@ -167,7 +165,8 @@ def test_one_layer_is_a_convolution_that_is_pooled() -> None:
 
 def test_deeper_networks_count_their_separable_layers_and_pool_in_the_last() -> None:
     info = (3, 6, 4, 4, 2, 1, 7, 3, 2, 2, 2, 8, 5, 5, 1, 1)
-    size = ModelSize.parse(info, (1, 2, 3, 4, 5), ("same", "valid", "same"))
+    size = ds_cnn_size(info, (1, 2, 3, 4, 5), ("same", "valid", "same"))
+    *blocks, _ = size.blocks(GRID, 9)
     shapes = [
         ("conv_1", (4, 4, 1, 6), (2, 1), "SAME", 1),
         ("dw_conv_1", (3, 2, 6, 1), (2, 2), "VALID", 2),
@@ -176,11 +175,11 @@ def test_deeper_networks_count_their_separable_layers_and_pool_in_the_last() -> 
         ("pw_conv_2", (1, 1, 7, 8), (1, 1), "VALID", 5),
     ]
     assert shapes == [
-        (block.name, block.shape, block.stride, block.padding, block.shift) for block in size.blocks
+        (block.name, block.shape, block.stride, block.padding, block.shift) for block in blocks
     ]
-    assert [block.name for block in size.blocks if block.pooled] == ["dw_conv_2"]
-    assert [block.name for block in size.blocks if block.depthwise] == ["dw_conv_1", "dw_conv_2"]
-    assert [*size.parameter_shapes(9)] == [
+    assert [block.name for block in blocks if block.pooled] == ["dw_conv_2"]
+    assert [block.name for block in blocks if block.kind == DEPTHWISE] == ["dw_conv_1", "dw_conv_2"]
+    assert [*size.parameter_shapes(GRID, 9)] == [
         "DS-CNN/conv_1/weights",
         "DS-CNN/conv_ds_1/dw_conv/depthwise_weights",
         "DS-CNN/conv_ds_1/pw_conv/weights",

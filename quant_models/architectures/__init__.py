@@ -1,0 +1,1 @@
+"""The network architectures: what their sizes mean, and the layers that follow, without Keras."""
