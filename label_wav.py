@@ -3,7 +3,7 @@
 
 Prints the HOW_MANY_LABELS likeliest labels of each file of WAV, which may be sound files, folders
 of them and patterns such as 'clips/*.wav'. A recording that cannot be read is named, the others are
-labelled, and the exit status is 1. Only `--graph` loads TensorFlow.
+labelled, and the exit status is 1. TensorFlow is loaded for graphs and float checkpoints alone.
 
 With `--stream` a clip slides over recordings of any length, and every word that is detected is
 printed with its time, the start of the clip that it was detected in. Given what was said when
@@ -36,6 +36,7 @@ from quant_models.labelling import (
     Scores,
     doubts,
 )
+from quant_models.model_size import FLOAT
 from quant_models.sound_files import find_sound
 from quant_models.streaming import (
     Detection,
@@ -84,7 +85,7 @@ def parse_flags() -> argparse.Namespace:
     add("--wav", nargs="+", required=True, help="sound files, folders of them, patterns")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--network", type=Path, help="network.npz of an export")
-    source.add_argument("--checkpoint", type=Path, help="checkpoint of train.py, as its integers")
+    source.add_argument("--checkpoint", type=Path, help="checkpoint of train.py")
     source.add_argument("--graph", type=Path, help="frozen TensorFlow graph (.pb)")
     add("--how_many_labels", type=positive, default=3, help="labels to show for each recording")
     add("--csv", type=Path, help="write the scores of all labels, or the detections, there")
@@ -146,7 +147,13 @@ def labeller_of(flags: argparse.Namespace) -> Labeller:
     if flags.network is not None:
         return NetworkLabeller(IntegerNetwork.load(flags.network))
     if flags.checkpoint is not None:
-        return NetworkLabeller(load_checkpoint(flags.checkpoint).network())
+        checkpoint = load_checkpoint(flags.checkpoint)
+        if checkpoint.size.form == FLOAT:
+            import scripts.console.quiet_tensorflow
+            from quant_models.model_labeller import ModelLabeller
+
+            return ModelLabeller(checkpoint)
+        return NetworkLabeller(checkpoint.network())
     lines = files.read_text(flags.labels).split("\n")
     labels = tuple(line.strip() for line in lines if line.strip())
     import scripts.console.quiet_tensorflow  # noqa: F401

@@ -19,7 +19,7 @@ from golden import archive, files, reference
 from golden.network import FeatureSettings, InputFormat, IntegerNetwork
 from quant_models.data_settings import DataSettings, data_settings_from, stored_settings
 from quant_models.latent_parameters import Parameters, integer_network, require_parameter
-from quant_models.model_size import FLOOR_SHIFT, ModelSize, grid_of, require_floor_shift, size_from
+from quant_models.model_size import FLOOR_SHIFT, ModelSize, grid_of, require_integer_form, size_from
 from quant_models.speech_commands import labels_for
 
 # What files of this kind say they are: of every architecture, after the first one.
@@ -60,7 +60,7 @@ class Checkpoint:
 
         Raises ValueError for the float form, which has none.
         """
-        require_floor_shift(self.size.architecture)
+        require_integer_form(self.size.architecture)
         if self.size.form != FLOOR_SHIFT:
             raise ValueError(
                 f"{self.size.architecture.NAME}: expected the floor-shift form, whose weights are "

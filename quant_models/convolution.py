@@ -19,7 +19,7 @@ def convolve(values: Tensor, weights: Tensor, windows: Windows) -> Tensor:
     """Convolve `[N][time][coefficient][in]` with `[kh][kw][in][out]`."""
     stride, padding = windows.stride, windows.padding
     one_wide = windows.grid(values.shape[1:3])[1] == 1
-    if windows.kernel == (1, 1):
+    if windows.kernel == (1, 1) and stride != (1, 1):
         # TensorFlow 2.21 overruns memory in the gradient of such kernels with a stride, on CPUs and
         # in batches of an odd size, so it is given the pixels that they see, and no stride.
         values, stride = values[:, :: stride[0], :: stride[1]], (1, 1)

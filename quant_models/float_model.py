@@ -61,7 +61,7 @@ class FloatModel(keras.Model):
 
     def call(self, fingerprints: Tensor, training: bool = False) -> Tensor:
         """Return the logits `[N][label]` of fingerprints `[N][time][coefficient]`."""
-        values = ops.cast(fingerprints, "float32")[..., None]  # N T C 1
+        values = ops.expand_dims(ops.cast(fingerprints, "float32"), -1)  # N T C 1
         for layer in self._chain:
             values = layer(values, training=training)
         return values

@@ -68,7 +68,7 @@ class FloorShiftModel(keras.Model):
         """
         weights = self._weights()
         shift = shift_relu if self.quantised else _scale_relu
-        values = ops.cast(fingerprints, "float32")[..., None]  # N T C 1
+        values = ops.expand_dims(ops.cast(fingerprints, "float32"), -1)  # N T C 1
         layers = {}
         for block in self._blocks:
             sums = _sums(block, values, weights[block.weights])  # N t c channel

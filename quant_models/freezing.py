@@ -1,8 +1,9 @@
-"""Integer networks as frozen TensorFlow graphs: WAV file in, probabilities out.
+"""Networks as frozen TensorFlow graphs: WAV file in, probabilities out.
 
 The graph decodes the file and computes the features with TensorFlow's own audio ops, as the speech
-commands example does, and then each layer in floating-point operations that carry its integers
-exactly: in float32 where no sum of magnitudes reaches 2**24, in float64 beyond.
+commands example does, then each layer. Those of an integer network are floating-point operations
+that carry its integers exactly: in float32 where no sum of magnitudes reaches 2**24, in float64
+beyond.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from golden.network import INPUT_MAX, INPUT_MIN, INPUT_NAME, FeatureSettings, IntegerNetwork
 from golden.nodes import (
@@ -25,6 +27,7 @@ from golden.nodes import (
 from golden.windows import Windows
 from quant_models.distillation import LOGIT_SCALE
 from quant_models.exactness import FLOAT32_EXACT
+from quant_models.float_model import FloatModel
 from quant_models.labelling import GRAPH_INPUT, GRAPH_OUTPUT
 
 FLOAT64_EXACT = 2**53
@@ -60,6 +63,19 @@ def freeze(network: IntegerNetwork, magnitude_bound: int) -> bytes:
         logits = tf.identity(values[network.output_name], name=LOGITS)
         tf.nn.softmax(tf.cast(logits, tf.float32) * LOGIT_SCALE, name=GRAPH_OUTPUT)
     serialised: bytes = graph.as_graph_def().SerializeToString(deterministic=True)
+    return serialised
+
+
+def freeze_model(model: FloatModel, features: FeatureSettings) -> bytes:
+    """Return the serialised GraphDef of a model in float form, with the same ends as `freeze`."""
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.string, name=GRAPH_INPUT)])
+    def hear(wav: Tensor) -> Tensor:
+        logits = tf.identity(model(_fingerprint(wav, features)), name=LOGITS)
+        return tf.nn.softmax(logits, name=GRAPH_OUTPUT)
+
+    frozen = convert_variables_to_constants_v2(hear.get_concrete_function())
+    serialised: bytes = frozen.graph.as_graph_def().SerializeToString(deterministic=True)
     return serialised
 
 

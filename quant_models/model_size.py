@@ -42,7 +42,7 @@ class ModelSize:
     def __post_init__(self) -> None:
         if self.shifts is None:
             return
-        require_floor_shift(self.architecture)
+        require_integer_form(self.architecture)
         require_integers("shifts", self.shifts)
         count = self.architecture.shift_count
         if len(self.shifts) != count or not all(0 <= s <= HIGHEST_SHIFT for s in self.shifts):
@@ -112,12 +112,12 @@ def size_from(stored: dict[str, Any]) -> ModelSize:
     return ModelSize(architecture, tuple(stored["shifts"]))
 
 
-def require_floor_shift(architecture: Architecture) -> None:
-    """Raise ValueError, saying why, if an architecture has no floor-shift form."""
-    if architecture.NO_FLOOR_SHIFT is not None:
+def require_integer_form(architecture: Architecture) -> None:
+    """Raise ValueError, saying why, if integers cannot compute an architecture."""
+    if architecture.NO_INTEGERS is not None:
         raise ValueError(
-            f"{architecture.NAME}: expected an architecture with a floor-shift form, but "
-            f"{architecture.NO_FLOOR_SHIFT}"
+            f"{architecture.NAME}: expected an architecture that integers compute, but "
+            f"{architecture.NO_INTEGERS}"
         )
 
 

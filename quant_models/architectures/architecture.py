@@ -19,10 +19,10 @@ CONVOLUTION = "convolution"
 DEPTHWISE = "depthwise convolution"
 DENSE = "dense"
 
-# Why recurrent architectures have no floor-shift form.
+# Why integers do not compute recurrent architectures.
 RECURRENT = (
-    "its state goes through sigmoid, tanh and products of two signals, frame after frame, which "
-    "floor-shifts do not compute, and an integer graph has no state"
+    "its state goes through sigmoid, tanh and products of two signals, frame after frame, and an "
+    "integer graph has neither a state nor nodes for those"
 )
 
 
@@ -61,13 +61,13 @@ class Architecture(ABC):
     """A kind of network with its sizes; one class each, by the name of `--model_architecture`.
 
     `EXPECTED` says what `--model_size_info` lists, `DEFAULT_INFO` are the sizes if none are given.
-    `NO_FLOOR_SHIFT` says why there is no floor-shift form, None where there is one.
+    `NO_INTEGERS` says why integers cannot compute it, None where they can.
     """
 
     NAME: ClassVar[str]
     EXPECTED: ClassVar[str]
     DEFAULT_INFO: ClassVar[tuple[int, ...]]
-    NO_FLOOR_SHIFT: ClassVar[str | None] = None
+    NO_INTEGERS: ClassVar[str | None] = None
 
     @classmethod
     @abstractmethod

@@ -33,7 +33,7 @@ class Crnn(Architecture):
         "and units of recurrent layers, outputs of the dense layer"
     )
     DEFAULT_INFO: ClassVar[tuple[int, ...]] = (48, 10, 4, 2, 2, 2, 60, 84)
-    NO_FLOOR_SHIFT: ClassVar[str | None] = RECURRENT
+    NO_INTEGERS: ClassVar[str | None] = RECURRENT
 
     convolution: Convolved
     layers: int

@@ -20,7 +20,7 @@ class Gru(Architecture):
     NAME: ClassVar[str] = "gru"
     EXPECTED: ClassVar[str] = "number of layers, units of each"
     DEFAULT_INFO: ClassVar[tuple[int, ...]] = (1, 154)
-    NO_FLOOR_SHIFT: ClassVar[str | None] = RECURRENT
+    NO_INTEGERS: ClassVar[str | None] = RECURRENT
 
     layers: int
     units: int

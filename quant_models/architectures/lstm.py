@@ -21,7 +21,7 @@ class BasicLstm(Architecture):
     NAME: ClassVar[str] = "basic_lstm"
     EXPECTED: ClassVar[str] = "units"
     DEFAULT_INFO: ClassVar[tuple[int, ...]] = (118,)
-    NO_FLOOR_SHIFT: ClassVar[str | None] = RECURRENT
+    NO_INTEGERS: ClassVar[str | None] = RECURRENT
 
     units: int
 
@@ -44,7 +44,7 @@ class Lstm(Architecture):
     NAME: ClassVar[str] = "lstm"
     EXPECTED: ClassVar[str] = "outputs of the projection, units"
     DEFAULT_INFO: ClassVar[tuple[int, ...]] = (98, 144)
-    NO_FLOOR_SHIFT: ClassVar[str | None] = RECURRENT
+    NO_INTEGERS: ClassVar[str | None] = RECURRENT
 
     projection: int
     units: int

@@ -20,7 +20,7 @@ from quant_models.model_size import (
     ModelSize,
     grid_of,
     known_shifts,
-    require_floor_shift,
+    require_integer_form,
 )
 from quant_models.training_settings import TrainingSettings
 from scripts.console.command_line import comma_separated
@@ -98,9 +98,9 @@ def network_of(flags: argparse.Namespace) -> tuple[Architecture, str]:
     """
     name = flags.model_architecture or DEFAULT_ARCHITECTURE
     architecture = architecture_of(name, flags.model_size_info, flags.padding)
-    form = flags.form or (FLOOR_SHIFT if architecture.NO_FLOOR_SHIFT is None else FLOAT)
+    form = flags.form or (FLOOR_SHIFT if architecture.NO_INTEGERS is None else FLOAT)
     if form == FLOOR_SHIFT:
-        require_floor_shift(architecture)
+        require_integer_form(architecture)
     elif flags.shifts is not None:
         raise ValueError(f"shifts: expected with the floor-shift form, got them with {form}")
     elif isinstance(architecture, DsCnn) and flags.padding is None:

@@ -221,7 +221,7 @@ def test_a_pickle_is_refused_and_never_run(tmp_path: Path) -> None:
     [
         ({"size": ds_cnn_size((2, 4, *SMALL[2:]))},
          r"DS-CNN/conv_1/weights: expected shape \(4, 4, 1, 4\), got \(4, 4, 1, 3\)"),
-        ({"features": FeatureSettings(coefficients=3)}, 
+        ({"features": FeatureSettings(coefficients=3)},
          "model_size_info: expected the kernel of layer 1 within the fingerprint of 30 x 3"),
         ({"labels": ("_silence_", "_unknown_", "yes")},
          "labels: expected _silence_ _unknown_ yes no as its wanted words say, "
