@@ -28,16 +28,12 @@ from golden.exports.evidence import PACKAGES, Rung, evidence_bytes, json_bytes, 
 from golden.exports.export import export_network, write_export
 from golden.network import IntegerNetwork
 from quant_models.checkpoint import Checkpoint, load_checkpoint
-from quant_models.dataset import SpeechData, read_test_folder
 from quant_models.exactness import FLOAT32_EXACT, exactness_text
-from quant_models.feature_cache import Examples, FeatureCache
-from quant_models.speech_commands import PARTITIONS, UNKNOWN_LABEL, find_clips
+from quant_models.speech_commands import UNKNOWN_LABEL
 from scripts.console.command_line import Parser, run_command
-from scripts.console.flags import add_data_flags, add_model_flags
-from scripts.console.found_clips import show_found
 from scripts.console.places import network_name, vectors_folder, weights_folder
 from scripts.console.progress import fits, progress_bar, say, show_table
-from scripts.speech.default_data import prepare_default_data
+from scripts.experiments.evaluation_sets import add_evaluation_flags, check_flags, example_sets
 
 if TYPE_CHECKING:  # it loads TensorFlow
     from quant_models.evaluation import Result, Verifier
@@ -96,50 +92,15 @@ def main() -> None:
 
 def parse_flags() -> argparse.Namespace:
     parser = Parser(__doc__, EXAMPLE)
-    parser.add_argument("--checkpoint", type=Path, required=True, help="checkpoint of train.py")
-    add_data_flags(parser)
+    add_evaluation_flags(parser)
     add = parser.add_argument
-    add(
-        "--test_dir",
-        type=Path,
-        help="evaluate this folder, one folder a label, instead of DATA_DIR",
-    )
     add("--output_dir", type=Path, help="folder of the export (default: weights/<name>)")
     add("--vectors_dir", type=Path, help="folder of the vectors (default: golden/vectors/<name>)")
     add("--overwrite", action="store_true", help="replace an export of another network there")
     add(
         "--evaluation_dir", type=Path, help="folder of accuracies (default: work/evaluation/<name>)"
     )
-    add_model_flags(parser)
     return parser.parse_args()
-
-
-def check_flags(flags: argparse.Namespace, checkpoint: Checkpoint) -> None:
-    """Raise ValueError if a network flag was given that contradicts the checkpoint."""
-    features, architecture = checkpoint.features, checkpoint.size.architecture
-    for name, found in (
-        ("model_architecture", architecture.NAME),
-        ("model_size_info", architecture.info),
-        ("form", checkpoint.size.form),
-        ("padding", getattr(architecture, "padding", None)),
-        ("shifts", checkpoint.size.shifts),
-        ("wanted_words", checkpoint.data.wanted_words),
-        ("sample_rate", features.sample_rate_hz),
-        ("clip_duration_ms", features.clip_ms),
-        ("window_size_ms", features.window_ms),
-        ("window_stride_ms", features.stride_ms),
-        ("dct_coefficient_count", features.coefficients),
-    ):
-        given = getattr(flags, name)
-        given = tuple(given) if isinstance(given, list) else given
-        if given is not None and given != found:
-            raise ValueError(
-                f"{name}: expected the checkpoint's {as_flag(found)}, got {as_flag(given)}"
-            )
-
-
-def as_flag(value: object) -> str:
-    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def export(
@@ -172,38 +133,6 @@ def export(
         overwrite=overwrite,
     )
     return comparison
-
-
-def example_sets(
-    flags: argparse.Namespace, checkpoint: Checkpoint
-) -> list[tuple[str, Examples, Sequence[str]]]:
-    """Return the sets to evaluate, the test set last: title, examples, and words that are others'.
-
-    The words are what is said in each example where it is no label of the network.
-    """
-    cache = FeatureCache(flags.cache_dir, say)
-    if flags.test_dir is not None:
-        found = find_clips([flags.test_dir], 0, 0)
-        show_found(found, checkpoint.labels)
-        there = {clip.word for clip in found.clips}
-        for label in checkpoint.labels:
-            if label not in there:
-                say(f"without     {label}: {flags.test_dir} has no clip of it")
-        with progress_bar("features") as progress:
-            known, other = read_test_folder(
-                found, checkpoint.labels, checkpoint.features, cache, progress
-            )
-        words = [clip.word for clip in found.clips if clip.word not in checkpoint.labels]
-        sets = [("other words as _unknown_", other, words)] if len(other) else []
-        return [*sets, (f"test set {flags.test_dir.name}", known, ())]
-    prepare_default_data(flags.data_dir)
-    data = SpeechData(flags.data_dir, checkpoint.data, checkpoint.features, cache)
-    show_found(data.found, checkpoint.labels, PARTITIONS)
-    with progress_bar("features"):
-        return [
-            (f"{partition} partition", data.evaluation_examples(partition), ())
-            for partition in PARTITIONS
-        ]
 
 
 def show(result: Result) -> None:

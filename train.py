@@ -27,7 +27,7 @@ from quant_models.training_run import TrainingRun, choose_cases
 from scripts.console.command_line import Parser, run_command
 from scripts.console.found_clips import show_found
 from scripts.console.progress import progress_bar, say
-from scripts.console.recipe_flags import (
+from scripts.experiments.recipe_flags import (
     add_recipe_flags,
     feature_settings,
     known_size,

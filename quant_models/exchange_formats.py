@@ -68,7 +68,7 @@ def _function(model: FloorShiftModel | FloatModel, grid: Pair) -> Any:
 
 def _converter(model: FloorShiftModel | FloatModel, grid: Pair) -> Any:
     frozen = convert_variables_to_constants_v2(_function(model, grid).get_concrete_function())
-    return tf.lite.TFLiteConverter.from_concrete_functions([frozen])
+    return tf.lite.TFLiteConverter.from_concrete_functions([frozen], model)
 
 
 def _converted(converter: Any) -> bytes:

@@ -24,12 +24,12 @@ from quant_models.architectures.float_layers import (
     FloatLayer,
     FloatLstm,
 )
+from quant_models.batch_norm import EPSILON
 from quant_models.convolution import convolve
 from quant_models.latent_parameters import Parameters, require_parameter
 from quant_models.model_size import ModelSize
 
 _BATCH = 256
-EPSILON = 1e-3  # added to variances, as in the originals
 
 Tensor = Any
 

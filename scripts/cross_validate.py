@@ -34,7 +34,7 @@ from quant_models.speech_commands import (
 from scripts.console.command_line import Parser, comma_separated, run_command
 from scripts.console.flags import positive
 from scripts.console.progress import progress_bar, say, show_table
-from scripts.console.recipe_flags import (
+from scripts.experiments.recipe_flags import (
     add_recipe_flags,
     feature_settings,
     known_size,

@@ -26,8 +26,8 @@ from quant_models.checkpoint import Checkpoint, load_checkpoint
 from quant_models.model_size import DEFAULT_SHIFTS, FLOOR_SHIFT
 from quant_models.shift_rule import ACTIVATION_BITS, LAST_BITS, QUANTILE
 from quant_models.training_settings import TrainingSettings
-from scripts.console import recipe_flags
 from scripts.console.command_line import run_command
+from scripts.experiments import recipe_flags
 from tests.commands.conftest import TRAINING_FLAGS, Trained, environment
 from tests.repository import REPOSITORY
 from tests.speech_folder import RATE_HZ, make_speech_folder, write_wav

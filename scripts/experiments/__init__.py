@@ -1,0 +1,1 @@
+"""What training and evaluation share: the flags of recipes, recipes by name, example sets."""
