@@ -22,6 +22,7 @@ from quant_models.exactness import FLOAT32_EXACT, check_sums, exactness_text
 from quant_models.model_size import FLOAT, grid_of, require_integer_form
 from scripts.console.command_line import Parser, run_command
 from scripts.console.progress import say
+from scripts.console.quiet_stderr import quiet_stderr
 
 EXAMPLE = "python freeze.py --checkpoint weights/NAME/NAME.npz --output_file work/NAME.pb"
 FORMATS = ("pb", "tflite", "onnx")
@@ -77,7 +78,8 @@ def frozen_bytes(checkpoint: Checkpoint, file_format: str, *, int8: bool) -> byt
     if checkpoint.size.form == FLOAT:
         model = float_model(checkpoint)
         if int8:
-            return exchange_formats.int8_tflite(model, checkpoint.cases)
+            with quiet_stderr():
+                return exchange_formats.int8_tflite(model, checkpoint.cases)
         if file_format == "pb":
             return freeze_model(model, checkpoint.features)
     else:
@@ -92,7 +94,8 @@ def frozen_bytes(checkpoint: Checkpoint, file_format: str, *, int8: bool) -> byt
         model = model_of(checkpoint.size, checkpoint.features, len(checkpoint.labels))
         model.assign_parameters(checkpoint.parameters)
     convert = exchange_formats.tflite if file_format == "tflite" else exchange_formats.onnx
-    return convert(model, grid_of(checkpoint.features))
+    with quiet_stderr():
+        return convert(model, grid_of(checkpoint.features))
 
 
 if __name__ == "__main__":

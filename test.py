@@ -28,6 +28,7 @@ from quant_models.model_size import FLOAT
 from quant_models.speech_commands import PARTITIONS
 from scripts.console.command_line import Parser, run_command
 from scripts.console.progress import say
+from scripts.console.quiet_stderr import quiet_stderr
 from scripts.experiments.evaluation_sets import add_evaluation_flags, check_flags, example_sets
 
 EXAMPLE = (
@@ -91,7 +92,8 @@ def judges_of(checkpoint: Checkpoint) -> list[Judge]:
         name, reason = checkpoint.size.architecture.NAME, checkpoint.size.architecture.NO_INTEGERS
         say(f"integers    none of {name}: {reason}")
         return judges
-    quantised = int8_network(checkpoint)
+    with quiet_stderr():
+        quantised = int8_network(checkpoint)
     say(f"integers    {quantised.digest}, 8 bits, quantised after training")
 
     def predict(fingerprints: Fingerprints) -> Indices:

@@ -26,7 +26,7 @@ from quant_models.speech_commands import PARTITIONS, VALIDATION, labels_for
 from quant_models.training_run import TrainingRun, choose_cases
 from scripts.console.command_line import Parser, run_command
 from scripts.console.found_clips import show_found
-from scripts.console.progress import progress_bar, say
+from scripts.console.progress import progress_bar, say, show_table
 from scripts.experiments.recipe_flags import (
     add_recipe_flags,
     feature_settings,
@@ -35,6 +35,12 @@ from scripts.experiments.recipe_flags import (
     settings_for_data,
     settings_for_training,
     teachers_of,
+)
+from scripts.experiments.recipes import (
+    parse_with_recipe,
+    read_recipe,
+    recipe_names,
+    recipe_table,
 )
 from scripts.speech.default_data import prepare_default_data
 
@@ -46,6 +52,9 @@ EXAMPLE = (
 
 def main() -> None:
     flags = parse_flags()
+    if flags.list_recipes:
+        show_table(recipe_table([read_recipe(name) for name in recipe_names()]))
+        return
     architecture, form = network_of(flags)
     features = feature_settings(flags)
     data_settings = settings_for_data(flags)
@@ -119,6 +128,12 @@ def main() -> None:
 
 def parse_flags() -> argparse.Namespace:
     parser = Parser(__doc__, EXAMPLE)
+    parser.add_argument(
+        "--recipe",
+        help="flags of this recipe, in front of those that are given (default: none, and the "
+        "defaults below)",
+    )
+    parser.add_argument("--list_recipes", action="store_true", help="list all recipes and stop")
     add_recipe_flags(parser)
     add = parser.add_argument
     add(
@@ -129,7 +144,7 @@ def parse_flags() -> argparse.Namespace:
     add("--data_sha256", help="SHA-256 of that archive")
     add("--train_dir", type=Path, help="where results go (default: work/<ARCHITECTURE>/training)")
     add("--start_checkpoint", type=Path, help="checkpoint whose weights training starts from")
-    return parser.parse_args()
+    return parse_with_recipe(parser)
 
 
 def prepare_data(flags: argparse.Namespace) -> None:

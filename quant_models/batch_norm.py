@@ -38,9 +38,7 @@ def folded(checkpoint: Checkpoint) -> Checkpoint:
     if size.form != FLOAT:
         raise ValueError(f"{name}: expected the float form, got {size.form}, which has none")
     if size.folded:
-        raise ValueError(
-            f"{name}: expected batch normalisation, got a folded model"
-        )
+        raise ValueError(f"{name}: expected batch normalisation, got a folded model")
     layers = size.float_layers(grid_of(checkpoint.features), len(checkpoint.labels))
     normalised = [
         layer for layer, _ in layers if isinstance(layer, Normalised) and layer.norm is not None

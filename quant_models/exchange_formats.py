@@ -7,8 +7,10 @@ floor-shift form computes its integers in float32, exactly below 2**24.
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -54,8 +56,36 @@ def onnx(model: FloorShiftModel | FloatModel, grid: Pair) -> bytes:
 
     function = _function(model, grid)
     proto, _ = tf2onnx.convert.from_function(function, function.input_signature, opset=_OPSET)
+    _settle_names(proto.graph)
     serialised: bytes = proto.SerializeToString(deterministic=True)
     return serialised
+
+
+def _settle_names(graph: Any) -> None:
+    """Number what tf2onnx adds in the order of its use, so that a model always gives one file.
+
+    Its own numbers, `name__17`, change from run to run.
+    """
+    fixed = {each.name for each in (*graph.input, *graph.output)}
+    names: dict[str, str] = {name: name for name in (*fixed, "")}
+
+    def settled(name: str) -> str:
+        if name not in names:
+            stem = re.sub(r"__\d+", "", name)
+            taken = set(names.values())
+            numbered = (stem if number == 0 else f"{stem}_{number}" for number in count())
+            names[name] = next(each for each in numbered if each not in taken)
+        return names[name]
+
+    for node in graph.node:
+        node.input[:] = [settled(name) for name in node.input]
+        node.output[:] = [settled(name) for name in node.output]
+        node.name = node.output[0]
+    for constant in graph.initializer:
+        constant.name = settled(constant.name)
+    constants = sorted(graph.initializer, key=lambda constant: constant.name)
+    del graph.initializer[:], graph.value_info[:]
+    graph.initializer.extend(constants)
 
 
 def _function(model: FloorShiftModel | FloatModel, grid: Pair) -> Any:

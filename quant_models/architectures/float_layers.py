@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from golden.windows import Pair, Shape, Windows
 
@@ -17,7 +18,9 @@ _GATES_OF_LSTM, _GATES_OF_GRU = 4, 3
 
 @dataclass(frozen=True)
 class FloatLayer(ABC):
-    """One layer by its name."""
+    """One layer by its name; `KIND` is what people call it."""
+
+    KIND: ClassVar[str]
 
     name: str
 
@@ -106,6 +109,8 @@ class _Sliding(_Weighted):
 class FloatConvolution(_Sliding):
     """Convolution of all channels to `features` channels."""
 
+    KIND: ClassVar[str] = "convolution"
+
     features: int = 1
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -119,6 +124,8 @@ class FloatConvolution(_Sliding):
 class FloatDepthwise(_Sliding):
     """Convolution of each channel alone."""
 
+    KIND: ClassVar[str] = "depthwise convolution"
+
     def output_shape(self, shape: Shape) -> Shape:
         return (*self.grid(shape), shape[2])
 
@@ -129,6 +136,8 @@ class FloatDepthwise(_Sliding):
 @dataclass(frozen=True)
 class FloatDense(_Weighted):
     """Matrix product of the flattened input to `units` outputs."""
+
+    KIND: ClassVar[str] = "fully connected"
 
     units: int = 1
 
@@ -145,6 +154,8 @@ class FloatDense(_Weighted):
 @dataclass(frozen=True)
 class FloatAveragePool(FloatLayer):
     """Mean over the whole map."""
+
+    KIND: ClassVar[str] = "average pool"
 
     def output_shape(self, shape: Shape) -> Shape:
         return shape[2:]
@@ -182,6 +193,8 @@ class FloatLstm(_Recurrent):
     et al. 2014, arXiv 1402.1128. 0 is without.
     """
 
+    KIND: ClassVar[str] = "LSTM"
+
     projection: int = 0
 
     @property
@@ -204,6 +217,8 @@ class FloatLstm(_Recurrent):
 @dataclass(frozen=True)
 class FloatGru(_Recurrent):
     """Gated recurrent units (Cho et al. 2014, arXiv 1406.1078): reset before the product."""
+
+    KIND: ClassVar[str] = "GRU"
 
     def parameter_shapes(self, shape: Shape) -> dict[str, Shape]:
         gates = _GATES_OF_GRU * self.units
