@@ -71,7 +71,9 @@ def recipe_arguments(name: str, parser: argparse.ArgumentParser) -> list[str]:
         raise ValueError(f"{path}: expected TOML: {error}") from None
     actions = {action.dest: action for action in parser._actions}
     arguments: list[str] = []
-    for table in tables.values():
+    for title, table in tables.items():
+        if not isinstance(table, dict):
+            raise ValueError(f"{path}: expected flags in tables, got {title!r} in none")
         for key, value in table.items():
             if key not in actions:
                 raise ValueError(f"{path}: expected flags of train.py, got {key!r}")

@@ -72,7 +72,7 @@ def test_folders_that_only_judge_have_their_clips_judged(tmp_path: Path) -> None
         (("--own_teachers", "-1"), "own_teachers: expected 0 or more, got -1"),
         (("--fold_words", "tree"), "fold_words: expected words that "),
         (("--model_size_info", *DEEPER.split()),
-         "shifts: expected them with more than two layers, got none"),
+         "shifts: expected them unless it is a ds_cnn of two layers, got none"),
     ],
 )  # fmt: skip
 def test_what_makes_no_folds_is_refused(
