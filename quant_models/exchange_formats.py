@@ -20,14 +20,14 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from golden.windows import Pair
 from quant_models.float_model import FloatModel
-from quant_models.floor_shift_model import FloorShiftModel
 from quant_models.labelling import GRAPH_OUTPUT
+from quant_models.trained_model import TrainedModel
 
 INPUT = "fingerprint"
 _OPSET = 18  # of ONNX, what runtimes of the last years take
 
 
-def tflite(model: FloorShiftModel | FloatModel, grid: Pair) -> bytes:
+def tflite(model: TrainedModel, grid: Pair) -> bytes:
     """Return a float32 file of TensorFlow Lite, for fingerprints of a grid."""
     return _converted(_converter(model, grid))
 
@@ -50,7 +50,7 @@ def int8_tflite(model: FloatModel, cases: npt.NDArray[np.int8]) -> bytes:
     return _converted(converter)
 
 
-def onnx(model: FloorShiftModel | FloatModel, grid: Pair) -> bytes:
+def onnx(model: TrainedModel, grid: Pair) -> bytes:
     """Return an ONNX file in float32, for fingerprints of a grid."""
     import tf2onnx  # it takes a second to load
 
@@ -88,7 +88,7 @@ def _settle_names(graph: Any) -> None:
     graph.initializer.extend(constants)
 
 
-def _function(model: FloorShiftModel | FloatModel, grid: Pair) -> Any:
+def _function(model: TrainedModel, grid: Pair) -> Any:
     @tf.function(input_signature=[tf.TensorSpec((1, *grid), tf.float32, name=INPUT)])
     def label(fingerprint: Any) -> dict[str, Any]:
         return {GRAPH_OUTPUT: tf.nn.softmax(model(fingerprint) * model.logit_scale)}
@@ -96,7 +96,7 @@ def _function(model: FloorShiftModel | FloatModel, grid: Pair) -> Any:
     return label
 
 
-def _converter(model: FloorShiftModel | FloatModel, grid: Pair) -> Any:
+def _converter(model: TrainedModel, grid: Pair) -> Any:
     frozen = convert_variables_to_constants_v2(_function(model, grid).get_concrete_function())
     return tf.lite.TFLiteConverter.from_concrete_functions([frozen], model)
 

@@ -26,19 +26,18 @@ from quant_models.architectures.float_layers import (
 )
 from quant_models.batch_norm import EPSILON
 from quant_models.convolution import convolve
-from quant_models.latent_parameters import Parameters, require_parameter
 from quant_models.model_size import ModelSize
+from quant_models.trained_model import TrainedModel
 
 _BATCH = 256
 
 Tensor = Any
 
 
-class FloatModel(keras.Model):
+class FloatModel(TrainedModel):
     """The network for training and evaluation: integer fingerprints in, float logits out.
 
-    `parameters` are weights, biases and running statistics by checkpoint name. `logit_scale` is
-    what the loss multiplies the logits by.
+    `parameters` are weights, biases and running statistics.
     """
 
     logit_scale = 1.0
@@ -74,16 +73,6 @@ class FloatModel(keras.Model):
     def predictions(self, fingerprints: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
         """Return the index of the largest logit of each fingerprint; ties go to the lowest."""
         return self.logits(fingerprints).argmax(axis=1)
-
-    def latent_parameters(self) -> dict[str, npt.NDArray[np.float32]]:
-        """Return all parameters by checkpoint name."""
-        return {name: value.value.numpy() for name, value in self.parameters.items()}
-
-    def assign_parameters(self, parameters: Parameters) -> None:
-        """Set all parameters; ValueError names an array that is missing or misshapen."""
-        for name, variable in self.parameters.items():
-            require_parameter(parameters, name, tuple(variable.shape))
-            variable.assign(parameters[name])
 
 
 class Convolution(layers.Conv2D):

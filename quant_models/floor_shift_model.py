@@ -8,26 +8,24 @@ network checks that (`quant_models.exactness`). Latent weights are floats in ste
 from __future__ import annotations
 
 import keras
-import numpy as np
-import numpy.typing as npt
 from keras import ops
 
 from golden.windows import Pair, Windows
 from quant_models.architectures.architecture import DENSE, DEPTHWISE, Block
 from quant_models.convolution import convolve, depthwise
 from quant_models.distillation import LOGIT_SCALE
-from quant_models.latent_parameters import MAX_POOL, WEIGHT_STEPS, Parameters, require_parameter
+from quant_models.latent_parameters import MAX_POOL, WEIGHT_STEPS
 from quant_models.model_size import ModelSize
 from quant_models.quantizers import Tensor, quantise_biases, quantise_weights, shift_relu
+from quant_models.trained_model import TrainedModel
 
 _INITIAL_DEVIATION = 0.2  # of latent weights: about 6 integer steps
 
 
-class FloorShiftModel(keras.Model):
+class FloorShiftModel(TrainedModel):
     """The network for training: integer fingerprints in, integer logits out, all as float32.
 
-    `parameters` are the latent weights by checkpoint name. `logit_scale` is what the loss
-    multiplies the logits by.
+    `parameters` are the latent weights.
     """
 
     logit_scale = LOGIT_SCALE
@@ -83,16 +81,6 @@ class FloorShiftModel(keras.Model):
                 pooled = ops.max(sums, axis=(1, 2))  # N channel
                 layers[MAX_POOL] = values = shift(pooled, block.shift)
         return layers
-
-    def latent_parameters(self) -> dict[str, npt.NDArray[np.float32]]:
-        """Return the latent weights as they are trained, by checkpoint name."""
-        return {name: value.value.numpy() for name, value in self.parameters.items()}
-
-    def assign_parameters(self, parameters: Parameters) -> None:
-        """Set the latent weights; ValueError names an array that is missing or misshapen."""
-        for name, variable in self.parameters.items():
-            require_parameter(parameters, name, tuple(variable.shape))
-            variable.assign(parameters[name])
 
     def _weights(self) -> dict[str, Tensor]:
         if not self.quantised:

@@ -25,6 +25,7 @@ from quant_models.float_model import FloatModel
 from quant_models.floor_shift_model import FloorShiftModel
 from quant_models.latent_parameters import Parameters, integer_network
 from quant_models.model_size import FLOAT, ModelSize, grid_of
+from quant_models.trained_model import TrainedModel
 from quant_models.training_run import Evaluation, TrainingState
 from quant_models.training_settings import TrainingSettings
 
@@ -41,7 +42,7 @@ class Trainer:
 
     def __init__(
         self,
-        model: FloorShiftModel | FloatModel,
+        model: TrainedModel,
         averaging: float = 0.0,
         label_smoothing: float = 0.0,
         distillation: float = 0.0,
@@ -179,7 +180,7 @@ def train(
 
 def model_of(
     size: ModelSize, features: FeatureSettings, labels: int, seed: int = 0
-) -> FloorShiftModel | FloatModel:
+) -> TrainedModel:
     """Return the Keras model of a size, in its form; the float form takes Keras' global seed."""
     grid = grid_of(features)
     if size.form == FLOAT:
