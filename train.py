@@ -55,11 +55,15 @@ def main() -> None:
     if flags.list_recipes:
         show_table(recipe_table([read_recipe(name) for name in recipe_names()]))
         return
+    start = None if flags.start_checkpoint is None else load_checkpoint(flags.start_checkpoint)
+    if start is not None:
+        follow_checkpoint(flags, start)
     architecture, form = network_of(flags)
     features = feature_settings(flags)
     data_settings = settings_for_data(flags)
     settings = settings_for_training(flags)
-    start = starting_checkpoint(flags, architecture, form, data_settings, features)
+    if start is not None:
+        check_start(start, flags, architecture, form, data_settings, features)
     size = start.size if start else known_size(flags, architecture, form)
     teachers = teachers_of(flags, labels_for(data_settings.wanted_words), features)
     prepare_data(flags)
@@ -159,19 +163,31 @@ def prepare_data(flags: argparse.Namespace) -> None:
         download_data_set(flags.data_url, first, flags.data_sha256, progress)
 
 
-def starting_checkpoint(
+def follow_checkpoint(flags: argparse.Namespace, start: Checkpoint) -> None:
+    """Take over the network of the checkpoint to start from, as far as no flag describes it."""
+    architecture = start.size.architecture
+    if flags.model_architecture not in (None, architecture.NAME):
+        return
+    for name, value in (
+        ("model_architecture", architecture.NAME),
+        ("model_size_info", architecture.info),
+        ("form", start.size.form),
+        ("padding", padding_of(architecture)),
+    ):
+        if getattr(flags, name) is None:
+            setattr(flags, name, value)
+
+
+def check_start(
+    start: Checkpoint,
     flags: argparse.Namespace,
     architecture: Architecture,
     form: str,
     data: DataSettings,
     features: FeatureSettings,
-) -> Checkpoint | None:
-    """Return the checkpoint to start from; ValueError if its network is not what the flags say."""
-    path = flags.start_checkpoint
-    if path is None:
-        return None
-    checkpoint = load_checkpoint(path)
-    size = checkpoint.size
+) -> None:
+    """Raise ValueError if the checkpoint to start from is not what the flags describe."""
+    size = start.size
     for name, found, expected in (
         ("model_architecture", size.architecture.NAME, architecture.NAME),
         ("model_size_info", size.architecture.info, architecture.info),
@@ -179,12 +195,14 @@ def starting_checkpoint(
         ("form", size.form, form),
         ("shifts", size.shifts, size.shifts if flags.shifts is None else tuple(flags.shifts)),
         ("batch normalisation", "folded" if size.folded else "as trained", "as trained"),
-        ("labels", checkpoint.labels, labels_for(data.wanted_words)),
-        ("features", checkpoint.features, features),
+        ("labels", start.labels, labels_for(data.wanted_words)),
+        ("features", start.features, features),
     ):
         if found != expected:
-            raise ValueError(f"{path}: expected {name} {expected} as the flags say, got {found}")
-    return checkpoint
+            raise ValueError(
+                f"{flags.start_checkpoint}: expected {name} {expected} as the flags say, "
+                f"got {found}"
+            )
 
 
 def padding_of(architecture: Architecture) -> tuple[str, ...] | None:

@@ -21,6 +21,7 @@ import soundfile
 import train
 from golden.network import FeatureSettings
 from quant_models import data_settings, dataset, features
+from quant_models.architectures.dnn import Dnn
 from quant_models.architectures.ds_cnn import DsCnn
 from quant_models.checkpoint import Checkpoint, load_checkpoint
 from quant_models.model_size import DEFAULT_SHIFTS, FLOOR_SHIFT
@@ -28,6 +29,7 @@ from quant_models.shift_rule import ACTIVATION_BITS, LAST_BITS, QUANTILE
 from quant_models.training_settings import TrainingSettings
 from scripts.console.command_line import run_command
 from scripts.experiments import recipe_flags
+from tests.checkpoints import SMALL, ds_cnn_size, random_checkpoint
 from tests.commands.conftest import TRAINING_FLAGS, Trained, environment
 from tests.repository import REPOSITORY
 from tests.speech_folder import RATE_HZ, make_speech_folder, write_wav
@@ -329,12 +331,27 @@ def test_bad_flags_are_refused_in_one_line(
     assert re.fullmatch(message, found), found
 
 
+def test_what_no_flag_describes_is_taken_from_the_start_checkpoint(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    size = ds_cnn_size(SMALL, padding=("same", "same"))
+    start = random_checkpoint(size=size)
+    flags = parsed(monkeypatch, "--start_checkpoint", "a")
+    train.follow_checkpoint(flags, start)
+    assert recipe_flags.network_of(flags) == (size.architecture, FLOOR_SHIFT)
+    other = parsed(monkeypatch, "--start_checkpoint", "a", "--model_architecture", "dnn")
+    train.follow_checkpoint(other, start)
+    assert recipe_flags.network_of(other)[0] == Dnn.parse(Dnn.DEFAULT_INFO)
+
+
 @pytest.mark.parametrize(
     ("flags", "name"),
     [
         ("--model_size_info 2 32 4 4 2 2 16 3 3 1 1", "model_size_info"),
         ("--shifts 3 4 7", "shifts"),
         ("--padding same same", "padding"),
+        ("--form float", "form"),
+        ("--model_architecture dnn --model_size_info 9", "model_architecture"),
         ("--wanted_words no,yes", "labels"),
         ("--window_stride_ms 32", "features"),
     ],
