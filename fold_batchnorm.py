@@ -14,16 +14,16 @@ import numpy as np
 
 from golden import files
 from quant_models.batch_norm import folded
-from quant_models.checkpoint import load_checkpoint
 from scripts.console.command_line import Parser, run_command
 from scripts.console.progress import say
+from scripts.experiments.checkpoint_flags import add_checkpoint_flags, checkpoint_of
 
 EXAMPLE = "python fold_batchnorm.py --checkpoint work/DS_CNN/training/best/NAME.npz"
 
 
 def main() -> None:
     flags = parse_flags()
-    before = load_checkpoint(flags.checkpoint)
+    before = checkpoint_of(flags)
     after = folded(before)
     import scripts.console.quiet_tensorflow  # noqa: F401
     from quant_models.model_labeller import float_model
@@ -43,8 +43,8 @@ def main() -> None:
 
 def parse_flags() -> argparse.Namespace:
     parser = Parser(__doc__, EXAMPLE)
+    add_checkpoint_flags(parser)
     add = parser.add_argument
-    add("--checkpoint", type=Path, required=True, help="checkpoint of train.py, in float form")
     add("--output_dir", type=Path, help="where the folded one goes (default: beside it)")
     return parser.parse_args()
 

@@ -17,12 +17,13 @@ from pathlib import Path
 
 from dataflow.ranges.intervals import magnitude_bound
 from golden import files, reference
-from quant_models.checkpoint import Checkpoint, load_checkpoint
+from quant_models.checkpoint import Checkpoint
 from quant_models.exactness import FLOAT32_EXACT, check_sums, exactness_text
 from quant_models.model_size import FLOAT, grid_of, require_integer_form
 from scripts.console.command_line import Parser, run_command
 from scripts.console.progress import say
 from scripts.console.quiet_stderr import quiet_stderr
+from scripts.experiments.checkpoint_flags import add_checkpoint_flags, checkpoint_of
 
 EXAMPLE = "python freeze.py --checkpoint weights/NAME/NAME.npz --output_file work/NAME.pb"
 FORMATS = ("pb", "tflite", "onnx")
@@ -30,7 +31,7 @@ FORMATS = ("pb", "tflite", "onnx")
 
 def main() -> None:
     flags = parse_flags()
-    checkpoint = load_checkpoint(flags.checkpoint)
+    checkpoint = checkpoint_of(flags)
     if flags.int8 and flags.format != "tflite":
         raise ValueError(f"int8: expected with --format tflite, got it with {flags.format}")
     if flags.int8 and checkpoint.size.form != FLOAT:
@@ -58,8 +59,8 @@ def main() -> None:
 
 def parse_flags() -> argparse.Namespace:
     parser = Parser(__doc__, EXAMPLE)
+    add_checkpoint_flags(parser)
     add = parser.add_argument
-    add("--checkpoint", type=Path, required=True, help="checkpoint of train.py")
     add("--output_file", type=Path, required=True, help="where it goes, such as NAME.pb")
     add("--format", choices=FORMATS, default="pb", help="what is written")
     add("--int8", action="store_true", help="quantise a model in float form to 8 bits")

@@ -27,13 +27,14 @@ from golden.comparison import Comparison
 from golden.exports.evidence import PACKAGES, Rung, evidence_bytes, json_bytes, package_versions
 from golden.exports.export import export_network, write_export
 from golden.network import IntegerNetwork
-from quant_models.checkpoint import Checkpoint, load_checkpoint
+from quant_models.checkpoint import Checkpoint
 from quant_models.exactness import FLOAT32_EXACT, exactness_text
 from quant_models.speech_commands import UNKNOWN_LABEL
 from scripts.console.command_line import Parser, run_command
 from scripts.console.places import network_name, vectors_folder, weights_folder
 from scripts.console.progress import fits, progress_bar, say, show_table
-from scripts.experiments.evaluation_sets import add_evaluation_flags, check_flags, example_sets
+from scripts.experiments.checkpoint_flags import checkpoint_of
+from scripts.experiments.evaluation_sets import add_evaluation_flags, example_sets
 
 if TYPE_CHECKING:  # it loads TensorFlow
     from quant_models.evaluation import Result, Verifier
@@ -47,8 +48,7 @@ MOST_CONFUSED = 3
 
 def main() -> None:
     flags = parse_flags()
-    checkpoint = load_checkpoint(flags.checkpoint)
-    check_flags(flags, checkpoint)
+    checkpoint = checkpoint_of(flags)
     network = checkpoint.network()
     import scripts.console.quiet_tensorflow  # noqa: F401
     from quant_models.evaluation import Verifier

@@ -22,14 +22,15 @@ import numpy.typing as npt
 from golden import files
 from golden.c.engine import engine_for
 from golden.network import IntegerNetwork
-from quant_models.checkpoint import Checkpoint, load_checkpoint
+from quant_models.checkpoint import Checkpoint
 from quant_models.feature_cache import Examples
 from quant_models.model_size import FLOAT
 from quant_models.speech_commands import PARTITIONS
 from scripts.console.command_line import Parser, run_command
 from scripts.console.progress import say
 from scripts.console.quiet_stderr import quiet_stderr
-from scripts.experiments.evaluation_sets import add_evaluation_flags, check_flags, example_sets
+from scripts.experiments.checkpoint_flags import checkpoint_of
+from scripts.experiments.evaluation_sets import add_evaluation_flags, example_sets
 
 EXAMPLE = (
     "python test.py --checkpoint work/DS_CNN/training/best/NAME.npz --data_dir speech_commands"
@@ -51,8 +52,7 @@ class Judge:
 
 def main() -> None:
     flags = parse_flags()
-    checkpoint = load_checkpoint(flags.checkpoint)
-    check_flags(flags, checkpoint)
+    checkpoint = checkpoint_of(flags)
     judges = judges_of(checkpoint)
     rows: list[list[object]] = []
     for title, examples, _ in example_sets(flags, checkpoint):

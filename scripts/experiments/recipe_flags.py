@@ -86,7 +86,10 @@ def teachers_of(
         ):
             if found != expected:
                 raise ValueError(f"{path}: expected {name} {expected} of a teacher, got {found}")
-        networks.append(checkpoint.network())
+        try:
+            networks.append(checkpoint.network())
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
     return networks
 
 
