@@ -46,13 +46,7 @@ def main() -> None:
         frozen: frozen_bytes(checkpoint, flags.format, int8=flags.int8),
         labels_file: "".join(f"{label}\n" for label in checkpoint.labels).encode(),
     }
-    for path, content in contents.items():
-        if not flags.overwrite and path.is_file() and path.read_bytes() != content:
-            raise ValueError(
-                f"{path}: expected nothing or what is to be written, found another file "
-                "(--overwrite replaces it)"
-            )
-    files.write_together(contents)
+    files.write_claimed(contents, overwrite=flags.overwrite)
     say(f"frozen      {frozen}, {len(contents[frozen]):,} bytes")
     say(f"labels      {labels_file}")
 

@@ -77,6 +77,20 @@ def write_new(path: Path, content: bytes) -> tuple[Path, bool]:
     return place, False
 
 
+def write_claimed(contents: Mapping[Path, bytes], *, overwrite: bool) -> None:
+    """Write several files together, in place of others only where `overwrite` says so.
+
+    Raises ValueError, naming the first, where a file with another content is in the way.
+    """
+    for path, content in contents.items():
+        if not overwrite and path.is_file() and path.read_bytes() != content:
+            raise ValueError(
+                f"{path}: expected nothing or what is to be written, found another file "
+                "(--overwrite replaces it)"
+            )
+    write_together(contents)
+
+
 def write_together(contents: Mapping[Path, bytes]) -> None:
     """Write several files that belong together: all of them, or none.
 
