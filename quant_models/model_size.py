@@ -42,6 +42,8 @@ class ModelSize:
     def __post_init__(self) -> None:
         if self.shifts is None:
             return
+        if self.folded:
+            raise ValueError("folded: expected with the float form alone, got it with shifts")
         require_integer_form(self.architecture)
         require_integers("shifts", self.shifts)
         count = self.architecture.shift_count

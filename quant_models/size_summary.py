@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from golden.network import FeatureSettings
+from golden.nodes import ShiftRelu
 from golden.summary import LayerSummary, summarise
 from golden.windows import Pair, Shape
 from quant_models.latent_parameters import integer_network
@@ -41,7 +42,11 @@ def summarise_size(
 
 
 def activation_bytes(rows: Sequence[LayerSummary], grid: Pair) -> int:
-    """Return the bytes of the largest input and output of a layer together, a byte a value."""
-    shapes: list[Shape] = [grid, *(row.shape for row in rows)]
+    """Return the bytes of the largest input and output of a layer together, a byte a value.
+
+    Shifts take no place of their own: sums are not stored, only what becomes of them.
+    """
+    stored = (row.shape for row in rows if row.kind != ShiftRelu.kind)
+    shapes: list[Shape] = [grid, *stored]
     sizes = [math.prod(shape) for shape in shapes]
     return max(before + after for before, after in pairwise(sizes))
