@@ -30,7 +30,10 @@ CASES = 1_024  # fingerprints that a checkpoint carries
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One point of the training curves; accuracies are 0..1 by the integer reference."""
+    """One point of the training curves.
+
+    Accuracies are 0..1, by the integer reference or, in float form, by the Keras model.
+    """
 
     step: int
     learning_rate: float

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from golden import files
 from golden.network import FeatureSettings
-from quant_models.model_size import ModelSize
+from quant_models.model_size import FLOAT, ModelSize
 from quant_models.size_summary import summarise_size
 from quant_models.speech_commands import labels_for
 from scripts.console.command_line import Parser
@@ -28,6 +28,7 @@ from scripts.experiments.recipe_flags import (
     network_of,
 )
 
+_NETWORK_WIDTH = 34
 FOLDER = REPOSITORY / "quant_models" / "recipes"
 
 
@@ -49,11 +50,28 @@ def recipe_names() -> list[str]:
 
 
 def parse_with_recipe(parser: argparse.ArgumentParser) -> argparse.Namespace:
-    """Parse the command line, the flags of `--recipe` in front of those that were given."""
+    """Parse the command line, the flags of `--recipe` in front of those that were given.
+
+    The shifts of a recipe in floor-shift form do not stand for the float form, if that is asked
+    for.
+
+    Raises ValueError as `recipe_arguments` does, and for a given architecture that is not the
+    recipe's, whose sizes mean nothing to it.
+    """
     given, _ = parser.parse_known_args()
     if given.recipe is None:
         return parser.parse_args()
-    return parser.parse_args([*recipe_arguments(given.recipe, parser), *sys.argv[1:]])
+    arguments = recipe_arguments(given.recipe, parser)
+    recipe = parser.parse_args(arguments)
+    if given.model_architecture not in (None, recipe.model_architecture):
+        raise ValueError(
+            f"model_architecture: expected {recipe.model_architecture} as the recipe "
+            f"{given.recipe} says, got {given.model_architecture}"
+        )
+    flags = parser.parse_args([*arguments, *sys.argv[1:]])
+    if flags.form == FLOAT and given.shifts is None:
+        flags.shifts = None
+    return flags
 
 
 def recipe_arguments(name: str, parser: argparse.ArgumentParser) -> list[str]:
@@ -97,7 +115,10 @@ def read_recipe(name: str) -> Recipe:
 
 def recipe_table(recipes: Sequence[Recipe]) -> Table:
     """Return a table of recipes with what they cost."""
-    table = Table("recipe", "network", "form", "words")
+    table = Table("recipe")
+    table.add_column("network", max_width=_NETWORK_WIDTH, overflow="fold")
+    table.add_column("form")
+    table.add_column("words", justify="right")
     for heading in ("stride ms", "steps", "parameters", "operations"):
         table.add_column(heading, justify="right")
     for recipe in recipes:

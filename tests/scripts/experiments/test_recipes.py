@@ -94,6 +94,21 @@ def test_flags_that_are_given_win(monkeypatch: pytest.MonkeyPatch) -> None:
     assert flags["model_size_info"] == (1, 154)
 
 
+def test_another_form_is_that_of_the_recipe_without_its_shifts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flags = flags_of(monkeypatch, "--recipe default --form float")
+    assert (flags["shifts"], flags["padding"]) == (None, ("VALID", "SAME"))
+    kept = flags_of(monkeypatch, "--recipe default --form float --shifts 1 2 3")
+    assert kept["shifts"] == (1, 2, 3)  # which is refused, since it was asked for
+
+
+def test_another_architecture_than_the_recipes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = r"^model_architecture: expected gru as the recipe gru_s says, got dnn$"
+    with pytest.raises(ValueError, match=message):
+        flags_of(monkeypatch, "--recipe gru_s --model_architecture dnn")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
