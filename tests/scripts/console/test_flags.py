@@ -45,7 +45,7 @@ def test_a_model_flag_without_a_default_is_none_unless_given() -> None:
     assert found.pop("shifts") == [3, 4, 8]
     del found["data_dir"], found["cache_dir"]
     assert set(found) == {
-        "model_architecture", "model_size_info", "padding", "wanted_words", "sample_rate",
+        "model_architecture", "model_size_info", "padding", "form", "wanted_words", "sample_rate",
         "clip_duration_ms", "window_size_ms", "window_stride_ms", "dct_coefficient_count",
     }  # fmt: skip
     assert set(found.values()) == {None}
@@ -69,7 +69,8 @@ def test_model_flags_are_parsed_to_their_kinds() -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["--model_architecture", "cnn"],
+        ["--model_architecture", "tcn"],
+        ["--form", "double"],
         ["--shifts", "1", "a"],
         ["--padding"],
         ["--model_size_info", "a"],
