@@ -68,7 +68,7 @@ def frozen_bytes(checkpoint: Checkpoint, file_format: str, *, int8: bool) -> byt
     from quant_models import exchange_formats
     from quant_models.freezing import freeze, freeze_model
     from quant_models.model_labeller import float_model
-    from quant_models.training import model_of
+    from quant_models.training import keras_model
 
     if checkpoint.size.form == FLOAT:
         model = float_model(checkpoint)
@@ -86,7 +86,7 @@ def frozen_bytes(checkpoint: Checkpoint, file_format: str, *, int8: bool) -> byt
         layers = reference.run(network, checkpoint.cases).layers
         largest = 0 if bound < FLOAT32_EXACT else check_sums(network, layers)
         say(f"float32     {exactness_text(bound, largest)}")
-        model = model_of(checkpoint.size, checkpoint.features, len(checkpoint.labels))
+        model = keras_model(checkpoint.size, checkpoint.features, len(checkpoint.labels))
         model.assign_parameters(checkpoint.parameters)
     convert = exchange_formats.tflite if file_format == "tflite" else exchange_formats.onnx
     with quiet_stderr():

@@ -1,9 +1,10 @@
 #!/usr/bin/env python
 """Test a checkpoint in float and in integers: accuracy and confusion matrix of each partition.
 
-In float it is the Keras model. The integers of a model in floor-shift form are its own, computed by
-the reference; those of a model in float form are quantised after training to 8 bits
-(`freeze.py --format tflite --int8`), and round as TFLite Micro does. Recurrent models have none.
+In float it is the Keras model. The integers of a model in floor-shift form are its own; those of a
+model in float form are quantised after training to 8 bits (`freeze.py --format tflite --int8`), and
+round as TFLite Micro does. The reference computes them, or where clips are many the compiled C.
+Recurrent models have none.
 With TEST_DIR it tests that folder instead of the three partitions of DATA_DIR.
 """
 

@@ -55,9 +55,7 @@ def main() -> None:
     if flags.list_recipes:
         show_table(recipe_table([read_recipe(name) for name in recipe_names()]))
         return
-    start = None if flags.start_checkpoint is None else load_checkpoint(flags.start_checkpoint)
-    if start is not None:
-        follow_checkpoint(flags, start)
+    start = starting_checkpoint(flags)
     architecture, form = network_of(flags)
     features = feature_settings(flags)
     data_settings = settings_for_data(flags)
@@ -90,10 +88,7 @@ def main() -> None:
         inputs = examples.fingerprints
         shifts = choose_shifts(architecture, data.labels, features, settings.seed, inputs)
         size = ModelSize(architecture, shifts)
-    sizes = " ".join(map(str, architecture.info))
-    say(f"network     {architecture.NAME} {sizes}, in {form} form")
-    if size.shifts is not None:
-        say(f"shifts      {' '.join(map(str, size.shifts))}")
+    say_network(size)
     record = {
         **dataclasses.asdict(settings),
         "augmented_examples": flags.augmented_examples,
@@ -161,6 +156,22 @@ def prepare_data(flags: argparse.Namespace) -> None:
     first, *_ = flags.data_dir
     with progress_bar("download") as progress:
         download_data_set(flags.data_url, first, flags.data_sha256, progress)
+
+
+def starting_checkpoint(flags: argparse.Namespace) -> Checkpoint | None:
+    """Return the checkpoint to start from, if any; flags that are not given follow it."""
+    if flags.start_checkpoint is None:
+        return None
+    start = load_checkpoint(flags.start_checkpoint)
+    follow_checkpoint(flags, start)
+    return start
+
+
+def say_network(size: ModelSize) -> None:
+    info = " ".join(map(str, size.architecture.info))
+    say(f"network     {size.architecture.NAME} {info}, in {size.form} form")
+    if size.shifts is not None:
+        say(f"shifts      {' '.join(map(str, size.shifts))}")
 
 
 def follow_checkpoint(flags: argparse.Namespace, start: Checkpoint) -> None:

@@ -136,7 +136,7 @@ def train(
     """
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(settings.seed)
-    model = model_of(size, features, len(labels), settings.seed)
+    model = keras_model(size, features, len(labels), settings.seed)
     if start is not None:
         model.assign_parameters(start)
     trainer = Trainer(
@@ -178,7 +178,7 @@ def train(
             return
 
 
-def model_of(
+def keras_model(
     size: ModelSize, features: FeatureSettings, labels: int, seed: int = 0
 ) -> TrainedModel:
     """Return the Keras model of a size, in its form; the float form takes Keras' global seed."""

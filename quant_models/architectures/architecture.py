@@ -89,11 +89,14 @@ class Architecture(ABC):
 
     @property
     def shift_count(self) -> int:
-        """Number of shifts of the floor-shift form."""
+        """Number of shifts of the floor-shift form; only where `NO_INTEGERS` is None."""
         raise NotImplementedError
 
     def blocks(self, shifts: Sequence[int], grid: Pair, labels: int) -> tuple[Block, ...]:
-        """Return the layers of the floor-shift form on fingerprints `[time][coefficient]`."""
+        """Return the layers of the floor-shift form on fingerprints `[time][coefficient]`.
+
+        Only where `NO_INTEGERS` is None.
+        """
         raise NotImplementedError
 
     def require_fit(self, grid: Pair) -> None:  # noqa: B027, most architectures have no kernels

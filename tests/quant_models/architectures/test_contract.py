@@ -34,7 +34,7 @@ from quant_models.latent_parameters import Parameters
 from quant_models.model_labeller import ModelLabeller, float_model
 from quant_models.model_size import FLOAT, FLOOR_SHIFT, ModelSize, size_from
 from quant_models.post_training import int8_network
-from quant_models.training import model_of, predictors, train
+from quant_models.training import keras_model, predictors, train
 from quant_models.training_run import TrainingState
 from quant_models.training_settings import TrainingSettings
 from scripts.simulation.c_inference import run_c
@@ -143,7 +143,7 @@ def test_only_the_float_form_is_folded() -> None:
 @pytest.mark.parametrize("pair", PAIRS, ids="-".join)
 def test_the_keras_model_has_the_arrays_that_the_size_states(pair: Pair) -> None:
     size = small_size(*pair)
-    model = model_of(size, FEATURES, len(LABELS))
+    model = keras_model(size, FEATURES, len(LABELS))
     shapes = {name: tuple(array.shape) for name, array in model.parameters.items()}
     assert shapes == size.parameter_shapes(SMALL_GRID, len(LABELS))
     stored = {id(array) for array in model.parameters.values()}
@@ -158,7 +158,7 @@ def test_the_keras_model_has_the_arrays_that_the_size_states(pair: Pair) -> None
 
 def test_ten_steps_change_every_array_and_give_a_finite_loss(trained: Trained) -> None:
     keras.utils.set_random_seed(TEN_STEPS.seed)
-    model = model_of(trained.size, FEATURES, len(LABELS), TEN_STEPS.seed)
+    model = keras_model(trained.size, FEATURES, len(LABELS), TEN_STEPS.seed)
     assert np.isfinite(trained.state.evaluation.loss)
     assert list(trained.state.parameters) == list(model.parameters)
     for name, array in model.latent_parameters().items():
@@ -267,7 +267,7 @@ def test_every_layer_is_that_of_the_reference_in_keras_and_in_c(
     expected = reference.run(network, UNSEEN)
     assert all(layer.any() for layer in expected.layers.values())
     check_sums(network, expected.layers)
-    model = model_of(trained.size, FEATURES, len(LABELS))
+    model = keras_model(trained.size, FEATURES, len(LABELS))
     assert isinstance(model, FloorShiftModel)
     model.assign_parameters(trained.loaded.parameters)
     found = {
